@@ -1,0 +1,270 @@
+/**
+ * The io.holdfast interface: its text, as GetInterfaceDescription returns it, and the same types for
+ * TypeScript. A field that is absent is left out, never null: systemd's parser refuses nulls.
+ */
+
+export const INTERFACE_NAME = "io.holdfast";
+
+export const INTERFACE_DESCRIPTION = `# Runs jobs on this node and never loses its grip on them.
+interface io.holdfast
+
+type State (QUEUED, STARTING, RUNNING, COMPLETED, FAILED, CANCELLED)
+
+# Why a job ended.
+type Reason (exit, signal, timeout, cancelled, shutdown, interrupted, reboot, startFailed, outOfMemory, dependency)
+
+# Why a job is being stopped.
+type Stop (cancel, timeout, shutdown)
+
+type Stream (stdout, stderr)
+
+# cpus: default 1; memory: bytes, default 0 (none set aside); timeout: s from the start, default 86400, 0 none;
+# grace: s between SIGTERM and SIGKILL, default 10; priority: higher starts first, default 0;
+# after: ids of jobs that must have COMPLETED before this one starts; key: names this request, so that
+# submitting it again returns the first job
+type Spec (
+  command: []string,
+  name: ?string,
+  key: ?string,
+  directory: ?string,
+  environment: ?[string]string,
+  user: ?string,
+  cpus: ?int,
+  memory: ?int,
+  timeout: ?int,
+  grace: ?int,
+  priority: ?int,
+  after: ?[]int
+)
+
+# maxMemory: bytes
+type Usage (userTimeMs: int, systemTimeMs: int, maxMemory: ?int)
+
+# exitCode: "7:0" exit code 7, "0:9" killed by signal 9, "-999:0" unknown; times are RFC 3339 in UTC
+type Job (
+  id: int,
+  spec: Spec,
+  uid: int,
+  state: State,
+  stopping: ?Stop,
+  reason: ?Reason,
+  message: ?string,
+  exitCode: ?string,
+  pid: ?int,
+  adopted: bool,
+  released: bool,
+  usage: ?Usage,
+  submittedAt: string,
+  startedAt: ?string,
+  endedAt: ?string
+)
+
+type Event (
+  sequence: int,
+  at: string,
+  id: int,
+  state: State,
+  stopping: ?Stop,
+  reason: ?Reason,
+  message: ?string
+)
+
+# What the last start of the supervisor found
+type Recovery (
+  at: string,
+  durationMs: int,
+  kept: int,
+  adopted: int,
+  requeued: int,
+  ended: int,
+  interrupted: int
+)
+
+# memory: bytes; degraded: why the journal cannot be written
+type Node (
+  name: string,
+  version: string,
+  pid: int,
+  startedAt: string,
+  cpus: int,
+  cpusAllocated: int,
+  memory: int,
+  memoryAllocated: int,
+  queued: int,
+  running: int,
+  draining: bool,
+  degraded: ?string,
+  recovery: Recovery
+)
+
+# The reply is sent when the job is on disk.
+method Submit(spec: Spec) -> (job: Job, created: bool)
+
+# Answers when the intent is on disk; Wait tells the end. An ended job is returned as it is.
+method Cancel(id: int) -> (job: Job)
+
+method Status(id: int) -> (job: Job)
+
+# In id order; after: the last id of the page before; limit: default 100, at most 1000
+method List(states: ?[]State, name: ?string, after: ?int, limit: ?int) -> (jobs: []Job, next: ?int)
+
+# Answers when the job has ended, or after timeout s with the job as it then is
+method Wait(id: int, timeout: ?int) -> (job: Job)
+
+# signal: a name such as USR1 or SIGUSR1, or a number; sent to the job's process group
+method Signal(id: int, signal: string) -> (job: Job)
+
+# A new job with the same spec (without its key)
+method Resubmit(id: int) -> (job: Job)
+
+method History(id: int) -> (events: []Event)
+
+# Streams; since: the sequence after which to begin, default only what is to come
+method Watch(since: ?int, id: ?int) -> (event: ?Event)
+
+# Streams; data: base64 of the bytes at offset
+method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (stream: ?Stream, offset: ?int, data: ?string)
+
+method Node() -> (node: Node)
+
+# No job is accepted or started until Resume; running ones go on
+method Drain() -> (node: Node)
+
+method Resume() -> (node: Node)
+
+# olderThan: s since the end, default as configured
+method Prune(olderThan: ?int) -> (removed: int)
+
+error NoSuchJob(id: int)
+
+# field: the name of the field of Spec
+error InvalidJob(field: string, message: string)
+
+# id: the job that has the key
+error KeyConflict(id: int)
+
+error JobEnded(id: int, state: State)
+
+error QueueFull(limit: int)
+
+error Draining()
+
+error JournalUnavailable(message: string)
+`;
+
+export type State = "QUEUED" | "STARTING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+
+export type Reason =
+  | "exit"
+  | "signal"
+  | "timeout"
+  | "cancelled"
+  | "shutdown"
+  | "interrupted"
+  | "reboot"
+  | "startFailed"
+  | "outOfMemory"
+  | "dependency";
+
+export type Stop = "cancel" | "timeout" | "shutdown";
+
+export type Stream = "stdout" | "stderr";
+
+export interface Spec {
+  command: string[];
+  name?: string;
+  key?: string;
+  directory?: string;
+  environment?: Record<string, string>;
+  user?: string;
+  cpus?: number;
+  memory?: number;
+  timeout?: number;
+  grace?: number;
+  priority?: number;
+  after?: number[];
+}
+
+export interface Usage {
+  userTimeMs: number;
+  systemTimeMs: number;
+  maxMemory?: number;
+}
+
+export interface Job {
+  id: number;
+  spec: Spec;
+  uid: number;
+  state: State;
+  stopping?: Stop;
+  reason?: Reason;
+  message?: string;
+  exitCode?: string;
+  pid?: number;
+  adopted: boolean;
+  released: boolean;
+  usage?: Usage;
+  submittedAt: string;
+  startedAt?: string;
+  endedAt?: string;
+}
+
+export interface Event {
+  sequence: number;
+  at: string;
+  id: number;
+  state: State;
+  stopping?: Stop;
+  reason?: Reason;
+  message?: string;
+}
+
+export interface Recovery {
+  at: string;
+  durationMs: number;
+  kept: number;
+  adopted: number;
+  requeued: number;
+  ended: number;
+  interrupted: number;
+}
+
+export interface Node {
+  name: string;
+  version: string;
+  pid: number;
+  startedAt: string;
+  cpus: number;
+  cpusAllocated: number;
+  memory: number;
+  memoryAllocated: number;
+  queued: number;
+  running: number;
+  draining: boolean;
+  degraded?: string;
+  recovery: Recovery;
+}
+
+/** Parameters and reply of each method, by its name. */
+export interface Methods {
+  Submit: [{ spec: Spec }, { job: Job; created: boolean }];
+  Cancel: [{ id: number }, { job: Job }];
+  Status: [{ id: number }, { job: Job }];
+  List: [
+    { states?: State[]; name?: string; after?: number; limit?: number },
+    { jobs: Job[]; next?: number },
+  ];
+  Wait: [{ id: number; timeout?: number }, { job: Job }];
+  Signal: [{ id: number; signal: string }, { job: Job }];
+  Resubmit: [{ id: number }, { job: Job }];
+  History: [{ id: number }, { events: Event[] }];
+  Watch: [{ since?: number; id?: number }, { event?: Event }];
+  Logs: [
+    { id: number; stream?: Stream; offset?: number; follow?: boolean },
+    { stream?: Stream; offset?: number; data?: string },
+  ];
+  Node: [Record<string, never>, { node: Node }];
+  Drain: [Record<string, never>, { node: Node }];
+  Resume: [Record<string, never>, { node: Node }];
+  Prune: [{ olderThan?: number }, { removed: number }];
+}
