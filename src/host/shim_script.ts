@@ -1,0 +1,146 @@
+/**
+ * The text of the shim: a POSIX sh script that runs one job, outlives the supervisor and records the
+ * exit status. It works in the state directory and its arguments are ID CLAIM DIRECTORY COMMAND...
+ *
+ * Contract: the claim is created with O_EXCL before anything else, so the command of one claim runs
+ * at most once; `proc` holds the leader's identity before the command can do anything; the exit
+ * record is written in one write and counts only when it ends in a newline. Whatever the disk
+ * refuses is tried again every second. Dying anywhere leaves either no claim (nothing ran), or a
+ * claim and no record (nobody knows).
+ */
+
+import type { ProcessIdentity } from "../job/identity.ts";
+
+/** Exit status of a shim whose claim somebody else holds: it has run nothing. */
+export const CLAIM_LOST = 97;
+/** Exit status of a shim whose run directory is gone: it has run nothing. */
+export const RUN_GONE = 98;
+/** What the command's place in the exit record holds when `refused` tells why it never ran. */
+export const NOT_STARTED = 127;
+
+/** Every signal that can be caught, but CHLD and CONT, which hurt nobody. 32 and 33 are the C library's. */
+const CATCHABLE = [
+  ...range(1, 8),
+  ...range(10, 16),
+  ...range(20, 31),
+  ...range(34, 64),
+].join(" ");
+
+/**
+ * Names begin with _hf_, since a variable that the job's environment has too would be exported to
+ * it. A foreground subshell, not `&`, gives the job default signal dispositions (POSIX 2.11) and the
+ * shell's own pid in /proc/self/stat.
+ */
+export function shimScript(options: { setsid: readonly string[]; softFileLimit: number }): string {
+  const setsid = options.setsid.map(quote).join(" ");
+  return `set +e +u +x +v +f
+printf holdfast-shim 2>/dev/null >/proc/self/comm
+set -C
+trap : ${CATCHABLE}
+_hf_id=$1 _hf_claim=runs/$1/$2 _hf_run=runs/$1 _hf_directory=$3
+shift 3
+_hf_self() {
+  read -r _hf_stat </proc/self/stat
+  set -- $_hf_stat
+  _hf_who="$1 \${22}" _hf_ticks="\${16} \${17}"
+}
+_hf_pause() { sleep 1 2>/dev/null || :; }
+_hf_write() {
+  until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done
+}
+_hf_refuse() { _hf_write "$_hf_run/refused" "$1"; exit ${NOT_STARTED}; }
+_hf_look() {
+  case $1 in
+  */*) [ -e "$1" ] || _hf_refuse "command not found: $1" ;;
+  *)
+    set -f
+    IFS=:
+    for _hf_path in $PATH; do
+      [ -f "\${_hf_path:-.}/$1" ] && [ -x "\${_hf_path:-.}/$1" ] && return
+    done
+    _hf_refuse "command not found in PATH: $1"
+    ;;
+  esac
+  [ ! -d "$1" ] || _hf_refuse "command is a directory: $1"
+  [ -x "$1" ] || _hf_refuse "command is not executable: $1"
+}
+until { true >"$_hf_claim"; } 2>/dev/null; do
+  [ ! -e "$_hf_claim" ] || exit ${CLAIM_LOST}
+  [ -d "$_hf_run" ] || exit ${RUN_GONE}
+  _hf_pause
+done
+_hf_self
+_hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
+(
+  _hf_self
+  _hf_write "$_hf_run/proc" "$_hf_who"
+  { echo "$_hf_id" 1<>bell; } 2>/dev/null
+  until { true >>"$_hf_run/stdout.log" && true >>"$_hf_run/stderr.log"; } 2>/dev/null; do _hf_pause; done
+  exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
+  _hf_root=$PWD
+  cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
+  ulimit -S -n ${options.softFileLimit} 2>/dev/null
+  umask 022
+  unset HOLDFAST_SHIM OLDPWD
+  _hf_look "$1"
+  exec ${setsid} "$@"
+)
+_hf_status=$?
+_hf_self
+until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do _hf_pause; done
+`;
+}
+
+export interface Claim {
+  readonly shim: ProcessIdentity;
+  readonly token: string;
+}
+
+/** What a claim file says: a shim's, recovery's fence, or nothing yet. */
+export type ClaimText = { kind: "shim"; claim: Claim } | { kind: "fence" } | { kind: "empty" };
+
+export const FENCE = "fence\n";
+
+export function parseClaim(text: string): ClaimText {
+  if (text === FENCE) return { kind: "fence" };
+  const match = /^(\d+) (\d+) (\S+)\n$/.exec(text);
+  if (!match) return { kind: "empty" };
+  const shim = { pid: Number(match[1]), startTicks: Number(match[2]) };
+  return { kind: "shim", claim: { shim, token: match[3]! } };
+}
+
+export function parseProc(text: string): ProcessIdentity | undefined {
+  const match = /^(\d+) (\d+)\n$/.exec(text);
+  return match ? { pid: Number(match[1]), startTicks: Number(match[2]) } : undefined;
+}
+
+export interface ExitRecord {
+  /** As the shell reports it in `$?`. */
+  readonly status: number;
+  readonly userTicks: number;
+  readonly systemTicks: number;
+}
+
+/** A record without its newline was cut short and does not count. */
+export function parseExitRecord(text: string): ExitRecord | undefined {
+  const match = /^(\d{1,3}) (\d+) (\d+)\n$/.exec(text);
+  if (!match) return undefined;
+  return {
+    status: Number(match[1]),
+    userTicks: Number(match[2]),
+    systemTicks: Number(match[3]),
+  };
+}
+
+/** The file in which attempt n is claimed. */
+export function claimName(attempt: number): string {
+  return attempt === 1 ? "claim" : `claim.${attempt}`;
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}

@@ -1,0 +1,173 @@
+/**
+ * A job, one shape per state, and `transition`, the one function that changes it: used live and on
+ * replay. The command and the environment are not here: they are read from the journal when needed,
+ * so that 100,000 queued jobs stay small.
+ */
+
+import { type ExitStatus, isSuccess } from "./exit_status.ts";
+import type { Ground, ProcessIdentity } from "./identity.ts";
+
+export type EndState = "COMPLETED" | "FAILED" | "CANCELLED";
+export type State = "QUEUED" | "STARTING" | "RUNNING" | EndState;
+export type Reason =
+  | "exit"
+  | "signal"
+  | "timeout"
+  | "cancelled"
+  | "shutdown"
+  | "interrupted"
+  | "reboot"
+  | "startFailed"
+  | "outOfMemory"
+  | "dependency";
+export type Stop = "cancel" | "timeout" | "shutdown";
+
+/** What scheduling and stopping need to know of the spec. */
+export interface Demand {
+  readonly cpus: number;
+  /** bytes */
+  readonly memory: number;
+  readonly priority: number;
+  readonly after: readonly number[];
+  /** 0 for none */
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+}
+
+/** One attempt to start a job. Its token is in the environment of all its processes. */
+export interface Attempt {
+  /** 1 for the first; a fenced attempt is followed by the next number. */
+  readonly number: number;
+  readonly token: string;
+  readonly ground: Ground;
+}
+
+/** A stop that has been asked for and not yet brought to its end. */
+export interface Stopping {
+  readonly kind: Stop;
+  /** ms since boot (CLOCK_BOOTTIME), so that a jump of the wall clock moves nothing. */
+  readonly sinceBootMs: number;
+}
+
+export interface Usage {
+  userTimeMs: number;
+  systemTimeMs: number;
+  /** bytes */
+  maxMemory?: number;
+}
+
+interface Common {
+  readonly id: number;
+  readonly demand: Demand;
+  /** 0 before the first attempt. */
+  readonly attempts: number;
+}
+
+export interface QueuedJob extends Common {
+  readonly state: "QUEUED";
+}
+
+export interface StartingJob extends Common {
+  readonly state: "STARTING";
+  readonly attempt: Attempt;
+  readonly shim?: ProcessIdentity;
+  readonly stopping?: Stopping;
+}
+
+export interface RunningJob extends Common {
+  readonly state: "RUNNING";
+  readonly attempt: Attempt;
+  readonly shim: ProcessIdentity;
+  readonly leader: ProcessIdentity;
+  readonly startedAtMs: number;
+  readonly adopted: boolean;
+  readonly stopping?: Stopping;
+}
+
+export interface EndedJob extends Common {
+  readonly state: EndState;
+  readonly end: End;
+}
+
+export type StartedJob = StartingJob | RunningJob;
+export type LiveJob = QueuedJob | StartedJob;
+export type Job = LiveJob | EndedJob;
+
+export interface End {
+  readonly state: EndState;
+  readonly reason: Reason;
+  readonly message?: string;
+  /** Absent when nothing was ever executed. */
+  readonly exit?: ExitStatus;
+  readonly usage?: Usage;
+  /** Wall clock, ms since 1970. */
+  readonly startedAtMs?: number;
+  readonly endedAtMs: number;
+}
+
+export type Change =
+  | { readonly kind: "starting"; readonly attempt: Attempt }
+  | { readonly kind: "fenced" }
+  | {
+    readonly kind: "running";
+    readonly shim: ProcessIdentity;
+    readonly leader: ProcessIdentity;
+    readonly startedAtMs: number;
+    readonly adopted: boolean;
+  }
+  | { readonly kind: "stopping"; readonly stopping: Stopping }
+  | { readonly kind: "ended"; readonly end: End };
+
+/** Throws on a change that the state does not allow: that is a mistake of ours, never of a client. */
+export function transition(job: Job, change: Change): Job {
+  const { id, demand, attempts } = job;
+  switch (change.kind) {
+    case "starting":
+      if (job.state !== "QUEUED") break;
+      return {
+        id,
+        demand,
+        attempts: change.attempt.number,
+        state: "STARTING",
+        attempt: change.attempt,
+      };
+    case "fenced":
+      if (job.state !== "STARTING" || job.stopping) break;
+      return { id, demand, attempts, state: "QUEUED" };
+    case "running": {
+      const adopting = job.state === "RUNNING" && change.adopted;
+      if (job.state !== "STARTING" && !adopting) break;
+      const { shim, leader, startedAtMs, adopted } = change;
+      const running = { shim, leader, startedAtMs, adopted, stopping: job.stopping };
+      return { id, demand, attempts, state: "RUNNING", attempt: job.attempt, ...running };
+    }
+    case "stopping":
+      if ((job.state !== "STARTING" && job.state !== "RUNNING") || job.stopping) break;
+      return { ...job, stopping: change.stopping };
+    case "ended":
+      if (isEnded(job)) break;
+      return { id, demand, attempts, state: change.end.state, end: change.end };
+  }
+  throw new Error(`job ${id}: ${job.state} does not allow "${change.kind}"`);
+}
+
+export function isEnded(job: Job): job is EndedJob {
+  return job.state === "COMPLETED" || job.state === "FAILED" || job.state === "CANCELLED";
+}
+
+export function isStarted(job: Job): job is StartedJob {
+  return job.state === "STARTING" || job.state === "RUNNING";
+}
+
+/** The state and reason of a job whose leader ended by itself. */
+export function ownEnd(exit: ExitStatus): Pick<End, "state" | "reason"> {
+  if (isSuccess(exit)) return { state: "COMPLETED", reason: "exit" };
+  return { state: "FAILED", reason: exit.signal ? "signal" : "exit" };
+}
+
+/** The state and reason of a job that was stopped. */
+export function stoppedEnd(kind: Stop): Pick<End, "state" | "reason"> {
+  return kind === "cancel"
+    ? { state: "CANCELLED", reason: "cancelled" }
+    : { state: "FAILED", reason: kind };
+}

@@ -1,0 +1,136 @@
+/**
+ * What a job's owner asks for: the shape, its defaults and its limits. Whether a directory or a
+ * command exists is for those to say who can look.
+ */
+
+import * as v from "valibot";
+
+export interface Spec {
+  command: string[];
+  name?: string;
+  key?: string;
+  directory?: string;
+  environment?: Record<string, string>;
+  user?: string;
+  cpus?: number;
+  /** bytes */
+  memory?: number;
+  /** s from the start, 0 for none */
+  timeout?: number;
+  /** s between SIGTERM and SIGKILL */
+  grace?: number;
+  priority?: number;
+  after?: number[];
+}
+
+/** A spec with its defaults filled in. */
+export type FullSpec =
+  & Spec
+  & Required<Pick<Spec, "cpus" | "memory" | "timeout" | "grace" | "priority" | "after">>;
+
+export interface InvalidField {
+  readonly field: string;
+  readonly message: string;
+}
+
+export const DEFAULT_TIMEOUT_S = 86_400;
+export const DEFAULT_GRACE_S = 10;
+
+const DAYS_S = 86_400;
+const MAX_TIMEOUT_S = 3650 * DAYS_S;
+const MAX_GRACE_S = DAYS_S;
+
+const text = (max: number) =>
+  v.pipe(
+    v.string("must be a string"),
+    v.maxLength(max, `must have at most ${max} characters`),
+    v.regex(/^[^\0]*$/, "must not contain a NUL byte"),
+  );
+
+const filled = (max: number) => v.pipe(text(max), v.minLength(1, "must not be empty"));
+
+const whole = (min: number, max: number) =>
+  v.pipe(
+    v.number("must be a whole number"),
+    v.integer("must be a whole number"),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  );
+
+const MIB = 1 << 20;
+
+const schema = v.strictObject(
+  {
+    command: v.pipe(
+      v.array(text(MIB), "must be a list of strings"),
+      v.minLength(1, "must not be empty"),
+      v.check((words) => words[0] !== "", "must begin with the name of a program"),
+    ),
+    name: v.optional(v.pipe(filled(200), v.regex(/^[^\n]*$/, "must be one line"))),
+    key: v.optional(filled(200)),
+    directory: v.optional(
+      v.pipe(filled(4095), v.startsWith("/", "must be an absolute path")),
+    ),
+    environment: v.optional(
+      v.record(
+        v.pipe(
+          v.string(),
+          v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "has a name that a POSIX shell cannot carry"),
+        ),
+        text(MIB),
+        "must be an object of strings",
+      ),
+    ),
+    user: v.optional(filled(64)),
+    cpus: v.optional(whole(1, 1_000_000), 1),
+    memory: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 0),
+    timeout: v.optional(whole(0, MAX_TIMEOUT_S), DEFAULT_TIMEOUT_S),
+    grace: v.optional(whole(0, MAX_GRACE_S), DEFAULT_GRACE_S),
+    priority: v.optional(whole(-1_000_000, 1_000_000), 0),
+    after: v.optional(
+      v.pipe(
+        v.array(whole(1, Number.MAX_SAFE_INTEGER), "must be a list of job ids"),
+        v.maxLength(1000, "must have at most 1000 ids"),
+        v.transform((ids) => [...new Set(ids)].sort((a, b) => a - b)),
+      ),
+      [],
+    ),
+  },
+  (issue) => issue.expected === "never" ? "is not a field of Spec" : "is missing or not an object",
+);
+
+/** Checks what a client sent and fills in the defaults. */
+export function readSpec(input: unknown): FullSpec | InvalidField {
+  const result = v.safeParse(schema, withoutNulls(input), { abortEarly: true });
+  if (result.success) return result.output as FullSpec;
+  const issue = result.issues[0];
+  const path = issue.path?.map((item) => String(item.key)) ?? [];
+  return { field: path[0] ?? "spec", message: describe(path.slice(1), issue.message) };
+}
+
+export function isInvalid(spec: FullSpec | InvalidField): spec is InvalidField {
+  return "field" in spec;
+}
+
+/** Whether two requests under one key ask for the same. */
+export function sameSpec(a: FullSpec, b: FullSpec): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(spec: FullSpec): string {
+  const environment = spec.environment && Object.entries(spec.environment).sort();
+  const fields = Object.entries({ ...spec, environment }).filter(([, value]) =>
+    value !== undefined
+  );
+  return JSON.stringify(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function describe(inner: string[], message: string): string {
+  return inner.length > 0 ? `${message} (at ${inner.join(".")})` : message;
+}
+
+/** Some clients write an absent optional field as null. */
+function withoutNulls(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
+}
