@@ -37,7 +37,7 @@ export function shimScript(options: { setsid: readonly string[]; softFileLimit: 
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
 trap : ${CATCHABLE}
-_hf_id=$1 _hf_claim=runs/$1/$2 _hf_run=runs/$1 _hf_directory=$3
+_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3
 shift 3
 _hf_self() {
   read -r _hf_stat </proc/self/stat
@@ -77,7 +77,6 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
   { echo "$_hf_id" 1<>bell; } 2>/dev/null
   until { true >>"$_hf_run/stdout.log" && true >>"$_hf_run/stderr.log"; } 2>/dev/null; do _hf_pause; done
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
-  _hf_root=$PWD
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null
   umask 022

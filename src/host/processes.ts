@@ -1,0 +1,114 @@
+/**
+ * Acts on processes: signals them, waits for them, reaps them. A pid is signalled only through a
+ * pidfd that was opened before its identity was checked, so a signal reaches the recorded process or
+ * nobody.
+ */
+
+import type { ExitStatus } from "../job/exit_status.ts";
+import { fromWaitStatus } from "../job/exit_status.ts";
+import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
+import { errno, lastErrno, libc, must, SystemError } from "./libc.ts";
+import { observe } from "./proc.ts";
+
+const SYS_pidfd_send_signal = 424n;
+const SYS_pidfd_open = 434n;
+/** Linux 6.9 (pidfd_send_signal(2)). */
+const PIDFD_SIGNAL_PROCESS_GROUP = 4n;
+/** _IOWR(0xFF, 11, struct pidfd_info) of 64 bytes, include/uapi/linux/pidfd.h, Linux 6.13. */
+const PIDFD_GET_INFO = 0xc040ff0bn;
+/** Linux 6.15. */
+const PIDFD_INFO_EXIT = 1n << 3n;
+const EXIT_STATUS_AT = 60;
+const WNOHANG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
+
+export const SIGKILL = 9;
+export const SIGTERM = 15;
+export const SIGCONT = 18;
+
+/** A process that was there when it was opened, and cannot become another. */
+export class ProcessHandle {
+  constructor(readonly fd: number, readonly identity: ProcessIdentity) {}
+
+  /** False when it has ended. Throws SystemError when it may not be signalled. */
+  signal(signal: number): boolean {
+    return send(this.fd, signal, 0n) === 0 || endedElseThrow("pidfd_send_signal");
+  }
+
+  /** Signals the process group that it leads. False when nobody is left in it. */
+  signalGroup(signal: number): boolean {
+    if (send(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
+    if (lastErrno() !== errno.EINVAL) return endedElseThrow("pidfd_send_signal");
+    // Before Linux 6.9. While the leader is there its pid names the group and nothing else.
+    if (checkIdentity(this.identity, observe(this.identity.pid)) !== "match") return false;
+    return libc.kill(-this.identity.pid, signal) === 0 || endedElseThrow("kill");
+  }
+
+  /** The exact exit status of an ended process, where the kernel tells it. */
+  exitStatus(): ExitStatus | undefined {
+    const info = new DataView(new ArrayBuffer(64));
+    info.setBigUint64(0, PIDFD_INFO_EXIT, true);
+    if (libc.ioctl(this.fd, PIDFD_GET_INFO, new Uint8Array(info.buffer)) < 0) return undefined;
+    if (!(info.getBigUint64(0, true) & PIDFD_INFO_EXIT)) return undefined;
+    return fromWaitStatus(info.getInt32(EXIT_STATUS_AT, true));
+  }
+
+  close(): void {
+    libc.close(this.fd);
+  }
+}
+
+/** Opens a process by its recorded identity. Throws SystemError when descriptors have run out. */
+export function openProcess(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
+  const fd = Number(libc.syscall(SYS_pidfd_open, BigInt(identity.pid), 0n, 0n, 0n));
+  if (fd < 0) {
+    const code = lastErrno();
+    if (code === errno.ESRCH || code === errno.EINVAL) return "mismatch";
+    throw new SystemError("pidfd_open", code);
+  }
+  const check = checkIdentity(identity, observe(identity.pid));
+  if (check === "match") return new ProcessHandle(fd, identity);
+  libc.close(fd);
+  return check;
+}
+
+/** Signals one process if it is the recorded one. */
+export function signalProcess(identity: ProcessIdentity, signal: number): void {
+  const handle = openProcess(identity);
+  if (!(handle instanceof ProcessHandle)) return;
+  try {
+    handle.signal(signal);
+  } finally {
+    handle.close();
+  }
+}
+
+/** Orphans of our descendants become our children, to be found and reaped (prctl(2)). */
+export function becomeSubreaper(): void {
+  must("prctl", libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n));
+}
+
+/**
+ * Reaps every ended child. The runtime waits for no child of its own in this process, since the
+ * supervisor starts processes through Spawner alone; so waiting for any child steals nothing.
+ */
+export function reap(): { pid: number; exit: ExitStatus }[] {
+  const status = new Int32Array(1);
+  const bytes = new Uint8Array(status.buffer);
+  const reaped = [];
+  for (;;) {
+    const pid = libc.waitpid(-1, bytes, WNOHANG);
+    if (pid <= 0) return reaped;
+    reaped.push({ pid, exit: fromWaitStatus(status[0]!) });
+  }
+}
+
+function send(fd: number, signal: number, flags: bigint): number {
+  return Number(libc.syscall(SYS_pidfd_send_signal, BigInt(fd), BigInt(signal), 0n, flags));
+}
+
+function endedElseThrow(call: string): false {
+  const code = lastErrno();
+  if (code === errno.ESRCH) return false;
+  throw new SystemError(call, code);
+}

@@ -1,0 +1,76 @@
+/**
+ * Starts shims. Each gets a session of its own, default signals, an empty signal mask, /dev/null as
+ * its standard streams and no other descriptor, so that nothing of the supervisor's reaches a job.
+ */
+
+import { cString, cStringArray, errorText, libc } from "./libc.ts";
+
+const SETSIGDEF = 0x04, SETSIGMASK = 0x08, SETSID = 0x80;
+const O_WRONLY = 1;
+/** At least what glibc and musl need for these types, on x86_64 and aarch64. */
+const FILE_ACTIONS_BYTES = 128, ATTRIBUTES_BYTES = 512, SIGNAL_SET_BYTES = 128;
+
+export const SHELL = "/bin/sh";
+const EVAL = 'eval "$HOLDFAST_SHIM"';
+
+export interface ShimStart {
+  readonly id: number;
+  readonly claim: string;
+  readonly token: string;
+  readonly directory: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Returns the shim's pid, or why there is none. Nothing has run unless there is one. */
+export type Spawned = { readonly pid: number } | { readonly refused: string };
+
+export class Spawner {
+  #actions = new Uint8Array(FILE_ACTIONS_BYTES);
+  #attributes = new Uint8Array(ATTRIBUTES_BYTES);
+  #shell = cString(SHELL);
+  #pid = new Int32Array(1);
+  #pidBytes = new Uint8Array(this.#pid.buffer);
+
+  constructor(stateDirectory: string, private readonly script: string) {
+    const everySignal = new Uint8Array(SIGNAL_SET_BYTES);
+    libc.sigfillset(everySignal);
+    libc.posix_spawnattr_init(this.#attributes);
+    libc.posix_spawnattr_setsigdefault(this.#attributes, everySignal);
+    libc.posix_spawnattr_setsigmask(this.#attributes, new Uint8Array(SIGNAL_SET_BYTES));
+    libc.posix_spawnattr_setflags(this.#attributes, SETSIGDEF | SETSIGMASK | SETSID);
+    const nowhere = cString("/dev/null");
+    libc.posix_spawn_file_actions_init(this.#actions);
+    libc.posix_spawn_file_actions_addopen(this.#actions, 0, nowhere, 0, 0);
+    libc.posix_spawn_file_actions_addopen(this.#actions, 1, nowhere, O_WRONLY, 0);
+    libc.posix_spawn_file_actions_addopen(this.#actions, 2, nowhere, O_WRONLY, 0);
+    libc.posix_spawn_file_actions_addchdir_np(this.#actions, cString(stateDirectory));
+    // glibc 2.34 and later; elsewhere close-on-exec, which all our descriptors have, must do.
+    libc.posix_spawn_file_actions_addclosefrom_np?.(this.#actions, 3);
+  }
+
+  spawn(start: ShimStart): Spawned {
+    const words = ["sh", "-c", EVAL, "holdfast-shim", String(start.id), start.claim];
+    const argv = cStringArray([...words, start.directory, ...start.command]);
+    const own = {
+      HOLDFAST_JOB_ID: String(start.id),
+      HOLDFAST_TOKEN: start.token,
+      HOLDFAST_SHIM: this.script,
+    };
+    const variables = Object.entries({ ...start.environment, ...own });
+    const envp = cStringArray(variables.map(([name, value]) => `${name}=${value}`));
+    const code = libc.posix_spawn(
+      this.#pidBytes,
+      this.#shell,
+      this.#actions,
+      this.#attributes,
+      argv.array,
+      envp.array,
+    );
+    // The strings must outlive the call: these uses keep them.
+    if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
+      return { refused: `cannot start ${SHELL}: ${errorText(code)}` };
+    }
+    return { pid: this.#pid[0]! };
+  }
+}
