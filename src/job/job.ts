@@ -70,7 +70,6 @@ export interface QueuedJob extends Common {
 export interface StartingJob extends Common {
   readonly state: "STARTING";
   readonly attempt: Attempt;
-  readonly shim?: ProcessIdentity;
   readonly stopping?: Stopping;
 }
 

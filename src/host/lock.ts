@@ -1,0 +1,35 @@
+/** The lock that makes one supervisor a state directory: flock(2), which ends with its holder. */
+
+import {
+  cString,
+  errno,
+  lastErrno,
+  libc,
+  must,
+  O_CLOEXEC,
+  O_CREAT,
+  O_RDWR,
+  SystemError,
+} from "./libc.ts";
+
+const LOCK_EX_NB = 2 | 4;
+
+export class Locked extends Error {
+  constructor(readonly path: string, readonly pid: string) {
+    super(`another supervisor, pid ${pid}, holds ${path}`);
+    this.name = "Locked";
+  }
+}
+
+/** Held until the process ends or executes another program. Throws Locked, SystemError. */
+export function takeLock(path: string): void {
+  const fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600));
+  if (libc.flock(fd, LOCK_EX_NB) !== 0) {
+    const code = lastErrno();
+    libc.close(fd);
+    if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
+    throw new Locked(path, Deno.readTextFileSync(path).trim() || "unknown");
+  }
+  // Written through the path: the descriptor's file is this one, and nobody else may write it now.
+  Deno.writeTextFileSync(path, `${Deno.pid}\n`);
+}

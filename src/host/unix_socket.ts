@@ -1,0 +1,76 @@
+/** Unix stream sockets by FFI, since the runtime's own do not tell who the peer is. Non-blocking. */
+
+import { bytesOf, cString, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
+
+const AF_UNIX = 1, SOCK_STREAM = 1, NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+const SOL_SOCKET = 1, SO_PEERCRED = 17, MSG_NOSIGNAL = 0x4000;
+const PATH_BYTES = 108, BACKLOG = 512;
+const SOCKET_MODE = 0o666;
+
+export interface Peer {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Listens at a path, in the place of whatever socket was there. It is bound under another name and
+ * renamed, so that the path leads to a listening socket from its first moment and with its right
+ * mode: anyone may connect, and is answered by who the kernel says they are.
+ * Throws SystemError, or an Error when the path is too long for a socket address.
+ */
+export function listenUnix(path: string): number {
+  const temporary = `${path}.${Deno.pid}`;
+  const name = cString(temporary);
+  if (name.length > PATH_BYTES) {
+    throw new Error(`the socket path ${path} is longer than ${PATH_BYTES - 12} bytes`);
+  }
+  const address = new Uint8Array(2 + name.length);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(name, 2);
+  const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
+  must(`bind ${temporary}`, libc.bind(fd, address, address.length));
+  Deno.chmodSync(temporary, SOCKET_MODE);
+  must("listen", libc.listen(fd, BACKLOG));
+  Deno.renameSync(temporary, path);
+  return fd;
+}
+
+/** The next waiting connection; undefined when there is none. Throws SystemError, as EMFILE. */
+export function accept(listener: number): number | undefined {
+  const fd = libc.accept4(listener, null, null, NONBLOCK_CLOEXEC);
+  if (fd >= 0) return fd;
+  const code = lastErrno();
+  if (code === errno.EMFILE || code === errno.ENFILE) throw new SystemError("accept4", code);
+  return undefined;
+}
+
+/** Who connected, as the kernel saw it then (unix(7)). */
+export function peerOf(fd: number): Peer {
+  const credentials = new Int32Array(3);
+  const length = new Int32Array([12]);
+  must(
+    "getsockopt",
+    libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytesOf(credentials), bytesOf(length)),
+  );
+  return { pid: credentials[0]!, uid: credentials[1]!, gid: credentials[2]! };
+}
+
+/** Bytes received; "end" when the peer has closed or is broken; undefined when there is nothing now. */
+export function receive(fd: number, into: Uint8Array<ArrayBuffer>): number | "end" | undefined {
+  const count = Number(libc.read(fd, into, BigInt(into.length)));
+  if (count > 0) return count;
+  if (count === 0) return "end";
+  return isTransient(lastErrno()) ? undefined : "end";
+}
+
+/** Bytes taken, 0 when the peer must read first; "end" when it is gone. */
+export function send(fd: number, bytes: Uint8Array<ArrayBuffer>): number | "end" {
+  const count = Number(libc.sendto(fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL, null, 0));
+  if (count >= 0) return count;
+  return isTransient(lastErrno()) ? 0 : "end";
+}
+
+function isTransient(code: number): boolean {
+  return code === errno.EAGAIN || code === errno.EINTR;
+}

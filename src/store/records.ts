@@ -1,0 +1,124 @@
+/** What the journal's rows mean: the one place where columns become jobs and events. */
+
+import type { Attempt, Demand, LiveJob, Reason, State, Stop, Stopping, Usage } from "../job/job.ts";
+import type { FullSpec } from "../job/spec.ts";
+
+/** A job as it is told to others. Times are ms since 1970. */
+export interface JobRecord {
+  readonly id: number;
+  readonly spec: FullSpec;
+  readonly uid: number;
+  readonly state: State;
+  readonly stopping?: Stop;
+  readonly reason?: Reason;
+  readonly message?: string;
+  readonly exitCode?: string;
+  readonly pid?: number;
+  readonly adopted: boolean;
+  readonly released: boolean;
+  readonly usage?: Usage;
+  readonly submittedAtMs: number;
+  readonly startedAtMs?: number;
+  readonly endedAtMs?: number;
+}
+
+export interface EventRecord {
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly id: number;
+  readonly state: State;
+  readonly stopping?: Stop;
+  readonly reason?: Reason;
+  readonly message?: string;
+}
+
+export type Row = Record<string, any>;
+
+export const JOB_COLUMNS = `
+  jobs.id, spec, uid, state, attempts, stopping, stopping_boot_ms, adopted, reason, message, exit_code,
+  user_time_ms, system_time_ms, max_memory, submitted_at, started_at, ended_at,
+  process_id, process_start_ticks, shim_process_id, shim_start_ticks,
+  boot_id, pid_namespace, token, released`;
+
+export const JOB_TABLES = "jobs LEFT JOIN resource_allocations ON job_id = jobs.id";
+
+export function jobRecord(row: Row): JobRecord {
+  return {
+    id: row.id,
+    spec: JSON.parse(row.spec),
+    uid: row.uid,
+    state: row.state,
+    stopping: row.stopping ?? undefined,
+    reason: row.reason ?? undefined,
+    message: row.message ?? undefined,
+    exitCode: row.exit_code ?? undefined,
+    pid: row.process_id ?? undefined,
+    adopted: row.adopted === 1,
+    released: row.released === null ? row.ended_at !== null : row.released === 1,
+    usage: usage(row),
+    submittedAtMs: row.submitted_at,
+    startedAtMs: row.started_at ?? undefined,
+    endedAtMs: row.ended_at ?? undefined,
+  };
+}
+
+export function eventRecord(row: Row): EventRecord {
+  return {
+    sequence: row.sequence,
+    atMs: row.at,
+    id: row.job_id,
+    state: row.state,
+    stopping: row.stopping ?? undefined,
+    reason: row.reason ?? undefined,
+    message: row.message ?? undefined,
+  };
+}
+
+export function demandOf(spec: FullSpec): Demand {
+  return {
+    cpus: spec.cpus,
+    memory: spec.memory,
+    priority: spec.priority,
+    after: spec.after,
+    timeoutMs: spec.timeout * 1000,
+    graceMs: spec.grace * 1000,
+  };
+}
+
+/** The row of a job that has not ended. */
+export function liveJob(row: Row): LiveJob {
+  const common = { id: row.id, demand: demandOf(JSON.parse(row.spec)), attempts: row.attempts };
+  if (row.state === "QUEUED") return { ...common, state: "QUEUED" };
+  const started = { ...common, attempt: attempt(row), stopping: stopping(row) };
+  if (row.state === "STARTING") return { ...started, state: "STARTING" };
+  return {
+    ...started,
+    state: "RUNNING",
+    shim: identity(row.shim_process_id, row.shim_start_ticks)!,
+    leader: identity(row.process_id, row.process_start_ticks)!,
+    startedAtMs: row.started_at,
+    adopted: row.adopted === 1,
+  };
+}
+
+function attempt(row: Row): Attempt {
+  const ground = { bootId: row.boot_id, pidNamespace: row.pid_namespace };
+  return { number: row.attempts, token: row.token, ground };
+}
+
+function stopping(row: Row): Stopping | undefined {
+  return row.stopping ? { kind: row.stopping, sinceBootMs: row.stopping_boot_ms } : undefined;
+}
+
+function identity(pid: number | null, startTicks: number | null) {
+  return pid === null || startTicks === null ? undefined : { pid, startTicks };
+}
+
+function usage(row: Row): Usage | undefined {
+  if (row.user_time_ms === null) return undefined;
+  return {
+    userTimeMs: row.user_time_ms,
+    systemTimeMs: row.system_time_ms,
+    maxMemory: row.max_memory ?? undefined,
+  };
+}
