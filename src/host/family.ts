@@ -10,7 +10,7 @@ export interface FamilyName {
   readonly token: string;
   readonly shim?: ProcessIdentity;
   /**
-   * Only where the leader has been watched without a gap: the number of an ended session can have
+   * Only where this supervisor has seen it alive: after a gap the number of its session can have
    * become a stranger's.
    */
   readonly leader?: ProcessIdentity;
@@ -37,7 +37,7 @@ export class ProcessTable {
     const reused = leader !== undefined &&
       this.#processes.some((p) => p.pid === leader.pid && p.startTicks !== leader.startTicks);
     const within = (p: Seen) =>
-      leader !== undefined && !reused && p.token === undefined &&
+      leader !== undefined && !reused && (p.token === undefined || p.pid === leader.pid) &&
       (p.session === leader.pid || p.group === leader.pid) && p.startTicks >= leader.startTicks;
     return this.#processes
       .filter((p) => p.pid !== shim?.pid || p.startTicks !== shim.startTicks)

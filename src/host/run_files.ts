@@ -4,8 +4,8 @@
  */
 
 import {
+  type Claim,
   claimName,
-  type ClaimText,
   type ExitRecord,
   FENCE,
   parseClaim,
@@ -29,7 +29,7 @@ export class RunFiles {
     Deno.mkdirSync(`${this.#runs}/${id}`, { recursive: true, mode: 0o700 });
   }
 
-  claim(id: number, attempt: number): ClaimText | undefined {
+  claim(id: number, attempt: number): Claim | undefined {
     const text = read(`${this.#runs}/${id}/${claimName(attempt)}`);
     return text === undefined ? undefined : parseClaim(text);
   }

@@ -90,22 +90,20 @@ until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do _hf_p
 `;
 }
 
-export interface Claim {
-  readonly shim: ProcessIdentity;
-  readonly token: string;
-}
-
-/** What a claim file says: a shim's, recovery's fence, or nothing yet. */
-export type ClaimText = { kind: "shim"; claim: Claim } | { kind: "fence" } | { kind: "empty" };
+/** What a claim file says: a shim's name, recovery's fence, or nothing that was finished. */
+export type Claim =
+  | { readonly kind: "signed"; readonly shim: ProcessIdentity; readonly token: string }
+  | { readonly kind: "fence" }
+  | { readonly kind: "unsigned" };
 
 export const FENCE = "fence\n";
 
-export function parseClaim(text: string): ClaimText {
+export function parseClaim(text: string): Claim {
   if (text === FENCE) return { kind: "fence" };
   const match = /^(\d+) (\d+) (\S+)\n$/.exec(text);
-  if (!match) return { kind: "empty" };
+  if (!match) return { kind: "unsigned" };
   const shim = { pid: Number(match[1]), startTicks: Number(match[2]) };
-  return { kind: "shim", claim: { shim, token: match[3]! } };
+  return { kind: "signed", shim, token: match[3]! };
 }
 
 export function parseProc(text: string): ProcessIdentity | undefined {

@@ -76,7 +76,8 @@ export interface StartingJob extends Common {
 export interface RunningJob extends Common {
   readonly state: "RUNNING";
   readonly attempt: Attempt;
-  readonly shim: ProcessIdentity;
+  /** Absent when it died before it could sign its claim. */
+  readonly shim?: ProcessIdentity;
   readonly leader: ProcessIdentity;
   readonly startedAtMs: number;
   readonly adopted: boolean;
@@ -109,7 +110,7 @@ export type Change =
   | { readonly kind: "fenced" }
   | {
     readonly kind: "running";
-    readonly shim: ProcessIdentity;
+    readonly shim?: ProcessIdentity;
     readonly leader: ProcessIdentity;
     readonly startedAtMs: number;
     readonly adopted: boolean;

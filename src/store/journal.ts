@@ -150,8 +150,8 @@ export class Journal {
         shim_process_id = ?, shim_start_ticks = ? WHERE job_id = ?`,
       leader.pid,
       leader.startTicks,
-      shim.pid,
-      shim.startTicks,
+      shim?.pid ?? null,
+      shim?.startTicks ?? null,
       job.id,
     );
     return this.#event(job.id, "RUNNING", atMs, adopted ? { message: "adopted" } : {});

@@ -94,7 +94,7 @@ export function liveJob(row: Row): LiveJob {
   return {
     ...started,
     state: "RUNNING",
-    shim: identity(row.shim_process_id, row.shim_start_ticks)!,
+    shim: identity(row.shim_process_id, row.shim_start_ticks),
     leader: identity(row.process_id, row.process_start_ticks)!,
     startedAtMs: row.started_at,
     adopted: row.adopted === 1,

@@ -1,0 +1,121 @@
+/**
+ * What this supervisor holds of each started job: the shim that it has spawned, or pidfds of the shim
+ * and leader that it has adopted. An ended process that is held keeps its pid or its exit status, so
+ * what is said here of a held process is certain.
+ */
+
+import type { ExitStatus } from "../job/exit_status.ts";
+import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
+import { observe } from "./proc.ts";
+import { openProcess, ProcessHandle } from "./processes.ts";
+import { type Reactor, READABLE } from "./reactor.ts";
+
+interface Held {
+  /** A child of ours until it has been reaped. */
+  spawnedPid?: number;
+  spawnRefused?: string;
+  leader?: ProcessHandle;
+  leaderExit?: ExitStatus;
+  shim?: ProcessHandle;
+}
+
+export class Grip {
+  #held = new Map<number, Held>();
+  /** Unreaped shims, and those of jobs that have been let go of. */
+  #children = new Map<number, number>();
+
+  constructor(private readonly reactor: Reactor, private readonly onEnd: (id: number) => void) {}
+
+  spawned(id: number, pid: number): void {
+    this.#held.set(id, { spawnedPid: pid });
+    this.#children.set(pid, id);
+  }
+
+  spawnRefused(id: number, cause: string): void {
+    this.#held.set(id, { spawnRefused: cause });
+  }
+
+  /** Takes hold of a running job's processes. Throws SystemError when descriptors have run out. */
+  take(id: number, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
+    const held = this.#held.get(id) ?? {};
+    this.#held.set(id, held);
+    held.leader ??= opened(leader);
+    if (held.spawnedPid !== undefined) return;
+    // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
+    held.shim ??= shim && opened(shim);
+    const watched = held.shim ?? held.leader;
+    if (watched) this.#watch(id, watched);
+  }
+
+  isHeld(id: number): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Whether everything the job leaves behind becomes our child. */
+  hasSpawned(id: number): boolean {
+    return this.#held.get(id)?.spawnedPid !== undefined;
+  }
+
+  spawnRefusal(id: number): string | undefined {
+    return this.#held.get(id)?.spawnRefused;
+  }
+
+  shim(id: number, identity: ProcessIdentity | undefined): Check {
+    const held = this.#held.get(id);
+    if (held?.spawnedPid !== undefined) {
+      return this.#children.has(held.spawnedPid) ? "match" : "mismatch";
+    }
+    return identity ? checkIdentity(identity, observe(identity.pid)) : "mismatch";
+  }
+
+  leaderHandle(id: number): ProcessHandle | undefined {
+    return this.#held.get(id)?.leader;
+  }
+
+  /** The exact exit status of an ended leader, where the kernel has told it. */
+  leaderExit(id: number): ExitStatus | undefined {
+    const held = this.#held.get(id);
+    return held?.leaderExit ?? held?.leader?.exitStatus();
+  }
+
+  /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */
+  reaped(pid: number, exit: ExitStatus): number | undefined {
+    const id = this.#children.get(pid);
+    this.#children.delete(pid);
+    if (id !== undefined) return id;
+    for (const [id, held] of this.#held) {
+      if (held.leader?.identity.pid !== pid) continue;
+      held.leaderExit = exit;
+      return id;
+    }
+    return undefined;
+  }
+
+  isKnownChild(pid: number): boolean {
+    return this.#children.has(pid);
+  }
+
+  letGo(id: number): void {
+    const held = this.#held.get(id);
+    for (const handle of [held?.leader, held?.shim]) {
+      if (!handle) continue;
+      this.reactor.remove(handle.fd);
+      handle.close();
+    }
+    this.#held.delete(id);
+  }
+
+  #watch(id: number, handle: ProcessHandle): void {
+    this.reactor.add(handle.fd, READABLE, () => {
+      this.reactor.remove(handle.fd);
+      const leader = this.#held.get(id)?.leader;
+      if (leader && leader !== handle) this.#watch(id, leader);
+      this.onEnd(id);
+    });
+  }
+}
+
+function opened(identity: ProcessIdentity): ProcessHandle | undefined {
+  const found = openProcess(identity);
+  return found instanceof ProcessHandle ? found : undefined;
+}

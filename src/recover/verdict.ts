@@ -1,0 +1,149 @@
+/**
+ * What the evidence says of a job that was started: the table of recovery, used at start, at every
+ * look while we run, and in the plan that `recover --dry-run` prints.
+ */
+
+import { type ExitStatus, UNKNOWN_EXIT } from "../job/exit_status.ts";
+import type { Check, ProcessIdentity } from "../job/identity.ts";
+import {
+  type Change,
+  type End,
+  ownEnd,
+  type Reason,
+  type StartedJob,
+  stoppedEnd,
+  type Usage,
+} from "../job/job.ts";
+
+/** What was seen of a job. The shim is looked at before the exit record is read: one that was gone
+ * then has written no record since. */
+export interface Evidence {
+  /** Whether pids still mean what they meant when the job was started. */
+  readonly sameGround: boolean;
+  /** Whether this supervisor has started it, or has adopted it before. */
+  readonly held: boolean;
+  /** shim: claimed to be run, signed or not; fence: forbidden. */
+  readonly claim: "none" | "fence" | "shim";
+  readonly shim: Check;
+  readonly shimIdentity?: ProcessIdentity;
+  readonly leader: Check;
+  readonly leaderIdentity?: ProcessIdentity;
+  readonly startedAtMs?: number;
+  readonly exit?: Exit;
+  /** Why nothing was executed. */
+  readonly refusal?: string;
+  /** Why something could not be looked at. */
+  readonly unreadable?: string;
+  /** Wall clock, ms since 1970, at the look. */
+  readonly atMs: number;
+}
+
+export interface Exit {
+  readonly status: ExitStatus;
+  readonly usage?: Usage;
+  readonly atMs: number;
+}
+
+type RunningChange = Change & { kind: "running" };
+
+export type Verdict =
+  /** A shim or a held process answers for it. */
+  | { readonly kind: "keep" }
+  /** It runs, and the journal does not say so yet, or not under this supervisor. */
+  | { readonly kind: "running"; readonly change: RunningChange }
+  /** Nobody has claimed it: forbid it, then look again. */
+  | { readonly kind: "fence" }
+  /** It was forbidden before it ran. */
+  | { readonly kind: "withdrawn" }
+  /** Its leader has ended, or can never be found. */
+  | { readonly kind: "over"; readonly end: End }
+  | { readonly kind: "unverifiable"; readonly cause: string };
+
+export const STATUS_UNKNOWN = "the exit status is unknown";
+
+export function verdict(job: StartedJob, seen: Evidence): Verdict {
+  if (seen.exit && seen.refusal === undefined) return over(endedBy(job, seen, seen.exit));
+  if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal));
+  if (!seen.sameGround) return over(lost(job, seen, "reboot"));
+  if (seen.unreadable !== undefined) return { kind: "unverifiable", cause: seen.unreadable };
+  if (job.state === "STARTING" && seen.claim === "fence") return { kind: "withdrawn" };
+  if (seen.shim === "unverifiable") return unverifiable("shim", seen.shimIdentity);
+  if (seen.shim === "match" && !seen.leaderIdentity) return { kind: "keep" };
+  if (seen.leader === "unverifiable") return unverifiable("leader", seen.leaderIdentity);
+  if (seen.shim === "match" || seen.leader === "match") {
+    if (job.state === "RUNNING" && seen.held) return { kind: "keep" };
+    return { kind: "running", change: running(seen, !seen.held) };
+  }
+  if (job.state === "STARTING" && seen.claim === "none") {
+    const reason = "its shim ended before it could claim the job";
+    return seen.held ? over(refused(job, seen, reason)) : { kind: "fence" };
+  }
+  return over(lost(job, seen, "interrupted"));
+}
+
+/** The change that says that a job ran, for one whose end is seen before its start was journaled. */
+export function ranBefore(job: StartedJob, seen: Evidence): RunningChange | undefined {
+  const ran = job.state === "STARTING" && seen.leaderIdentity && seen.refusal === undefined;
+  return ran ? running(seen, false) : undefined;
+}
+
+function running(seen: Evidence, adopted: boolean): RunningChange {
+  return {
+    kind: "running",
+    shim: seen.shimIdentity,
+    leader: seen.leaderIdentity!,
+    startedAtMs: seen.startedAtMs ?? seen.atMs,
+    adopted,
+  };
+}
+
+function over(end: End): Verdict {
+  return { kind: "over", end };
+}
+
+function unverifiable(what: string, identity?: ProcessIdentity): Verdict {
+  return { kind: "unverifiable", cause: `its ${what}, pid ${identity?.pid}, cannot be looked at` };
+}
+
+/** A stop that was asked for while the job ran decides; else its own exit does. */
+function endedBy(job: StartedJob, seen: Evidence, exit: Exit): End {
+  return {
+    ...(job.stopping ? stopped(job) : ownEnd(exit.status)),
+    exit: exit.status,
+    usage: exit.usage,
+    startedAtMs: seen.startedAtMs,
+    endedAtMs: exit.atMs,
+  };
+}
+
+function refused(job: StartedJob, seen: Evidence, message: string): End {
+  const own = { state: "FAILED", reason: "startFailed", message } as const;
+  return { ...(job.stopping ? stopped(job) : own), endedAtMs: seen.exit?.atMs ?? seen.atMs };
+}
+
+const LOST: Partial<Record<Reason, string>> = {
+  reboot: "the node or its container restarted while it ran",
+  interrupted: "it and its shim were killed",
+};
+
+function lost(job: StartedJob, seen: Evidence, reason: Reason): End {
+  const own = { state: "FAILED", reason, message: `${LOST[reason]}; ${STATUS_UNKNOWN}` } as const;
+  return {
+    ...(job.stopping ? stopped(job) : own),
+    exit: UNKNOWN_EXIT,
+    startedAtMs: seen.startedAtMs,
+    endedAtMs: seen.atMs,
+  };
+}
+
+function stopped(job: StartedJob): Pick<End, "state" | "reason" | "message"> {
+  const { kind } = job.stopping!;
+  if (kind !== "timeout") return stoppedEnd(kind);
+  const message = `ran longer than its timeout of ${job.demand.timeoutMs / 1000} s`;
+  return { ...stoppedEnd(kind), message };
+}
+
+/** The end of a job that was stopped before its command was executed. */
+export function stoppedBeforeStart(job: StartedJob, atMs: number): End {
+  return { ...stopped(job), endedAtMs: atMs };
+}

@@ -1,0 +1,157 @@
+/**
+ * What to do next with a job that was started: one step, from what the journal says, what was seen
+ * and the time. Every happening leads here, so nothing depends on which hint came, or whether it did.
+ */
+
+import type { Change, StartedJob } from "../job/job.ts";
+import type { ProcessIdentity } from "../job/identity.ts";
+import { type Evidence, ranBefore, stoppedBeforeStart, verdict } from "../recover/verdict.ts";
+
+/** What this supervisor has done so far towards a job's end. It is lost with it, and done again. */
+export interface Progress {
+  /** SIGTERM has been sent to the process group. */
+  readonly asked: boolean;
+  /** When its leader was first seen to have ended, ms since boot. */
+  readonly overSinceBootMs?: number;
+  /** SIGTERM has been sent to what the leader left behind. */
+  readonly leftoversAsked: boolean;
+  /** Looks at the family so far, each later than the one before. */
+  readonly looks: number;
+}
+
+export const NO_PROGRESS: Progress = { asked: false, leftoversAsked: false, looks: 0 };
+
+export type Step =
+  /** Nothing, until a hint, a time (ms since boot), or a failed check to be told and repeated. */
+  | { readonly kind: "wait"; readonly untilBootMs?: number; readonly unverifiable?: string }
+  /** To be journaled; then decide again. */
+  | { readonly kind: "journal"; readonly change: Change }
+  /** Forbid the attempt by claiming it; then look again. */
+  | { readonly kind: "fence" }
+  /** SIGTERM to the process group; then look again. */
+  | { readonly kind: "ask" }
+  /** Count the family; then decide again with its members. */
+  | { readonly kind: "lookAtFamily" }
+  /** SIGTERM to these; then look again. */
+  | { readonly kind: "askFamily"; readonly members: readonly ProcessIdentity[] }
+  /** SIGKILL to these; then look again. */
+  | { readonly kind: "killFamily"; readonly members: readonly ProcessIdentity[] };
+
+/** A start is told by the bell and an end by a signal or pidfd; these are for when those are lost. */
+const START_POLL_MS = 1000;
+const UNVERIFIABLE_POLL_MS = 5000;
+const FIRST_FAMILY_POLL_MS = 5;
+const LAST_FAMILY_POLL_MS = 2000;
+
+export function nextStep(
+  job: StartedJob,
+  seen: Evidence,
+  family: readonly ProcessIdentity[] | undefined,
+  progress: Progress,
+  nowBootMs: number,
+): Step {
+  const found = verdict(job, seen);
+  switch (found.kind) {
+    case "unverifiable":
+      return {
+        kind: "wait",
+        untilBootMs: nowBootMs + UNVERIFIABLE_POLL_MS,
+        unverifiable: found.cause,
+      };
+    case "fence":
+      return { kind: "fence" };
+    case "withdrawn":
+      return journal(
+        job.stopping
+          ? { kind: "ended", end: stoppedBeforeStart(job, seen.atMs) }
+          : { kind: "fenced" },
+      );
+    case "running":
+      return journal(found.change);
+    case "over": {
+      const ran = ranBefore(job, seen);
+      if (ran) return journal(ran);
+      // What ran in another boot or pid namespace ended with it.
+      if (!seen.sameGround || family?.length === 0) {
+        return journal({ kind: "ended", end: found.end });
+      }
+      if (!family) return { kind: "lookAtFamily" };
+      return endFamily(family, graceEnd(job, progress, nowBootMs), progress, nowBootMs);
+    }
+    case "keep":
+      return job.stopping
+        ? stop(job, seen, family, progress, nowBootMs)
+        : untilDeadline(job, nowBootMs);
+  }
+}
+
+/** Whether a stop that is asked for now comes too late: then the job's own exit decides. */
+export function hasEndedByItself(job: StartedJob, seen: Evidence): boolean {
+  if (verdict(job, seen).kind === "over") return true;
+  return seen.leaderIdentity !== undefined && seen.leader === "mismatch";
+}
+
+/** ms since boot; undefined without a timeout or before the start. */
+export function deadlineBootMs(job: StartedJob): number | undefined {
+  if (job.state !== "RUNNING" || job.demand.timeoutMs === 0) return undefined;
+  return job.leader.startTicks * MS_PER_TICK + job.demand.timeoutMs;
+}
+
+/** USER_HZ is 100 on every Linux that the runtime supports (proc(5)). */
+const MS_PER_TICK = 10;
+
+function untilDeadline(job: StartedJob, nowBootMs: number): Step {
+  if (job.state === "STARTING") return { kind: "wait", untilBootMs: nowBootMs + START_POLL_MS };
+  const deadline = deadlineBootMs(job);
+  if (deadline === undefined || nowBootMs < deadline) {
+    return { kind: "wait", untilBootMs: deadline };
+  }
+  return journal({ kind: "stopping", stopping: { kind: "timeout", sinceBootMs: nowBootMs } });
+}
+
+function stop(
+  job: StartedJob,
+  seen: Evidence,
+  family: readonly ProcessIdentity[] | undefined,
+  progress: Progress,
+  nowBootMs: number,
+): Step {
+  if (job.state === "STARTING") {
+    // The shim is there but has not said who its leader is: whoever claims first decides.
+    if (seen.claim === "none") return { kind: "fence" };
+    return { kind: "wait", untilBootMs: nowBootMs + FIRST_FAMILY_POLL_MS * 4 };
+  }
+  const killAt = job.stopping!.sinceBootMs + job.demand.graceMs;
+  if (nowBootMs < killAt) {
+    return progress.asked ? { kind: "wait", untilBootMs: killAt } : { kind: "ask" };
+  }
+  if (!family) return { kind: "lookAtFamily" };
+  if (family.length === 0) return { kind: "wait", untilBootMs: nowBootMs + familyPollMs(progress) };
+  return endFamily(family, killAt, progress, nowBootMs);
+}
+
+function endFamily(
+  members: readonly ProcessIdentity[],
+  killAtBootMs: number,
+  progress: Progress,
+  nowBootMs: number,
+): Step {
+  if (nowBootMs >= killAtBootMs) return { kind: "killFamily", members };
+  if (!progress.leftoversAsked) return { kind: "askFamily", members };
+  const poll = Math.min(killAtBootMs, nowBootMs + familyPollMs(progress));
+  return { kind: "wait", untilBootMs: poll };
+}
+
+function graceEnd(job: StartedJob, progress: Progress, nowBootMs: number): number {
+  const since = job.stopping?.sinceBootMs ?? progress.overSinceBootMs ?? nowBootMs;
+  return since + job.demand.graceMs;
+}
+
+/** How long to wait after a signal to a family before looking whether it worked. */
+export function familyPollMs(progress: Progress): number {
+  return Math.min(LAST_FAMILY_POLL_MS, FIRST_FAMILY_POLL_MS * 2 ** Math.min(progress.looks, 12));
+}
+
+function journal(change: Change): Step {
+  return { kind: "journal", change };
+}
