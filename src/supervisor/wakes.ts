@@ -1,0 +1,49 @@
+/** When to look at which job again: one timer for the earliest, none when nobody waits. */
+
+/** A timer this long is set again; the runtime's own end at 2^31 ms. */
+const LONGEST_MS = 3_600_000;
+
+export class Wakes {
+  #at = new Map<number, number>();
+  #timer?: ReturnType<typeof setTimeout>;
+  #timerAtMs = Infinity;
+
+  constructor(private readonly now: () => number, private readonly due: (ids: number[]) => void) {}
+
+  /** `atMs` on the clock of `now`; undefined for never. */
+  set(id: number, atMs: number | undefined): void {
+    if (atMs === undefined) {
+      this.#at.delete(id);
+      return;
+    }
+    this.#at.set(id, atMs);
+    if (atMs < this.#timerAtMs) this.#arm(atMs);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#at.clear();
+    this.#timerAtMs = Infinity;
+  }
+
+  #arm(atMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    const delay = Math.min(LONGEST_MS, Math.max(1, Math.ceil(atMs - this.now())));
+    this.#timer = setTimeout(() => this.#ring(), delay);
+  }
+
+  #ring(): void {
+    const now = this.now();
+    const due: number[] = [];
+    let next = Infinity;
+    for (const [id, atMs] of this.#at) {
+      if (atMs <= now) due.push(id);
+      else next = Math.min(next, atMs);
+    }
+    for (const id of due) this.#at.delete(id);
+    this.#timerAtMs = Infinity;
+    if (next < Infinity) this.#arm(next);
+    if (due.length > 0) this.due(due);
+  }
+}
