@@ -7,6 +7,7 @@ export type Refusal =
   | { readonly error: "InvalidJob"; readonly field: string; readonly message: string }
   | { readonly error: "KeyConflict"; readonly id: number }
   | { readonly error: "JobEnded"; readonly id: number; readonly state: State }
+  | { readonly error: "NotRunning"; readonly id: number; readonly state: State }
   | { readonly error: "QueueFull"; readonly limit: number }
   | { readonly error: "Draining" }
   | { readonly error: "JournalUnavailable"; readonly message: string };

@@ -3,6 +3,11 @@
  * TypeScript. A field that is absent is left out, never null: systemd's parser refuses nulls.
  */
 
+import type { Reason, State, Stop, Usage } from "../job/job.ts";
+import type { Spec } from "../job/spec.ts";
+
+export type { Reason, Spec, State, Stop, Usage };
+
 export const INTERFACE_NAME = "io.holdfast";
 
 export const INTERFACE_DESCRIPTION = `# Runs jobs on this node and never loses its grip on them.
@@ -145,51 +150,23 @@ error KeyConflict(id: int)
 
 error JobEnded(id: int, state: State)
 
+# It has no process now that could be signalled
+error NotRunning(id: int, state: State)
+
 error QueueFull(limit: int)
 
 error Draining()
 
 error JournalUnavailable(message: string)
+
+# The connection is closed after it; message: what is wrong with the bytes
+error MalformedMessage(message: string)
+
+# The connection is closed after it; what: which limit
+error LimitExceeded(what: string, limit: int)
 `;
 
-export type State = "QUEUED" | "STARTING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
-
-export type Reason =
-  | "exit"
-  | "signal"
-  | "timeout"
-  | "cancelled"
-  | "shutdown"
-  | "interrupted"
-  | "reboot"
-  | "startFailed"
-  | "outOfMemory"
-  | "dependency";
-
-export type Stop = "cancel" | "timeout" | "shutdown";
-
 export type Stream = "stdout" | "stderr";
-
-export interface Spec {
-  command: string[];
-  name?: string;
-  key?: string;
-  directory?: string;
-  environment?: Record<string, string>;
-  user?: string;
-  cpus?: number;
-  memory?: number;
-  timeout?: number;
-  grace?: number;
-  priority?: number;
-  after?: number[];
-}
-
-export interface Usage {
-  userTimeMs: number;
-  systemTimeMs: number;
-  maxMemory?: number;
-}
 
 export interface Job {
   id: number;

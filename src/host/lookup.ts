@@ -1,0 +1,43 @@
+/** Looks whether a job could be started as asked, at submission, where that can be known. */
+
+import { cString, errno, errorText, lastErrno, libc } from "./libc.ts";
+
+const X_OK = 1;
+
+/** Why nobody could work in this directory; undefined when it can be entered. */
+export function cannotEnter(directory: string): string | undefined {
+  // The dot makes it fail for what is not a directory.
+  if (libc.access(cString(`${directory}/.`), X_OK) === 0) return undefined;
+  const code = lastErrno();
+  if (code === errno.ENOENT) return `${directory} does not exist`;
+  return `${directory} cannot be entered: ${errorText(code)}`;
+}
+
+/** Why a command could not be executed in a directory with a PATH; undefined when it is found. */
+export function cannotExecute(
+  command: string,
+  directory: string,
+  path: string,
+): string | undefined {
+  if (command.includes("/")) {
+    const file = command.startsWith("/") ? command : `${directory}/${command}`;
+    if (isExecutable(file)) return undefined;
+    const exists = libc.access(cString(file), 0) === 0;
+    return `${file} ${exists ? "is not an executable file" : "does not exist"}`;
+  }
+  for (const place of path.split(":")) {
+    const folder = place === ""
+      ? directory
+      : place.startsWith("/")
+      ? place
+      : `${directory}/${place}`;
+    if (isExecutable(`${folder}/${command}`)) return undefined;
+  }
+  return `${command} is not found in PATH (${path || "empty"})`;
+}
+
+/** A regular file with execute permission. With a final slash a file gives ENOTDIR, a directory not. */
+function isExecutable(file: string): boolean {
+  if (libc.access(cString(file), X_OK) !== 0) return false;
+  return libc.access(cString(`${file}/`), 0) !== 0;
+}

@@ -1,0 +1,174 @@
+/** Which method does what: checks who asks and what for, and passes it on. */
+
+import type { Log } from "../job/log.ts";
+import type { Refusal } from "../job/refusal.ts";
+import { isInvalid, readSpec } from "../job/spec.ts";
+import { type Requests, signalNumber } from "../supervisor/requests.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { Journal } from "../store/journal.ts";
+import type { JobRecord } from "../store/records.ts";
+import { INTERFACE_NAME, type Node } from "./interface.ts";
+import { introspect, SERVICE } from "./introspection.ts";
+import {
+  InvalidParameter,
+  isMethod,
+  type MethodName,
+  type Parameters,
+  readParameters,
+} from "./parameters.ts";
+import type { Call, Service } from "./server.ts";
+import type { Streams } from "./streams.ts";
+import { wireEvent, wireJob } from "./wire.ts";
+
+export interface ServiceParts {
+  readonly supervisor: Supervisor;
+  readonly requests: Requests;
+  readonly journal: Journal;
+  readonly streams: Streams;
+  readonly log: Log;
+  readonly uid: number;
+  readonly node: () => Node;
+}
+
+type Handlers = { [M in MethodName]: (call: Call, parameters: Parameters<M>) => void };
+
+const STREAMING: readonly MethodName[] = ["Watch", "Logs"];
+const SUBMIT = `${INTERFACE_NAME}.Submit`;
+const PRUNED_A_TURN = 500;
+
+export class HoldfastService implements Service {
+  readonly #handlers: Handlers;
+
+  constructor(private readonly parts: ServiceParts) {
+    this.#handlers = handlers(parts, (call, decide) => this.#change(call, decide));
+  }
+
+  /** Submissions, which wait for the disk alone, may wait together. */
+  mayOverlap(method: string): boolean {
+    return method === SUBMIT;
+  }
+
+  handle(call: Call): void {
+    const at = call.method.lastIndexOf(".");
+    const [interfaceName, method] = [call.method.slice(0, at), call.method.slice(at + 1)];
+    try {
+      if (!this.#mayCall(call)) call.fail(`${SERVICE}.PermissionDenied`, {});
+      else if (interfaceName === SERVICE && introspect(call, method)) return;
+      else if (interfaceName === INTERFACE_NAME && isMethod(method)) this.#call(call, method);
+      else if (interfaceName === SERVICE || interfaceName === INTERFACE_NAME) {
+        call.fail(`${SERVICE}.MethodNotFound`, { method: call.method });
+      } else call.fail(`${SERVICE}.InterfaceNotFound`, { interface: interfaceName });
+    } catch (error) {
+      if (error instanceof InvalidParameter) {
+        return call.fail(`${SERVICE}.InvalidParameter`, { parameter: error.parameter });
+      }
+      // A read that the disk has refused, or a mistake of ours: this call fails, nothing else does.
+      const message = error instanceof Error ? error.message : String(error);
+      this.parts.log.error("call failed", { method: call.method, message });
+      call.fail(`${INTERFACE_NAME}.JournalUnavailable`, { message });
+    }
+  }
+
+  #mayCall({ peer, method }: Call): boolean {
+    if (peer.uid === 0 || peer.uid === this.parts.uid) return true;
+    this.parts.log.warn("refused", { uid: peer.uid, pid: peer.pid, method });
+    return false;
+  }
+
+  #call<M extends MethodName>(call: Call, method: M): void {
+    const parameters = readParameters(method, call.parameters);
+    if (STREAMING.includes(method) && !call.more) return call.fail(`${SERVICE}.ExpectedMore`, {});
+    this.#handlers[method](call, parameters);
+  }
+
+  /** Has it done in the supervisor's next turn and answers when it is on disk. */
+  #change(call: Call, decide: () => object): void {
+    this.parts.supervisor.request(decide, (answer) => {
+      if ("value" in answer) call.reply(answer.value);
+      else failWith(call, answer.refused);
+    });
+  }
+}
+
+function handlers(
+  { supervisor, requests, journal, streams, node }: ServiceParts,
+  change: (call: Call, decide: () => object) => void,
+): Handlers {
+  const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
+    const job = journal.job(id);
+    if (job) go(job);
+    else failWith(call, { error: "NoSuchJob", id });
+  };
+  const changeJob = (call: Call, decide: () => { job: JobRecord; created?: boolean }) =>
+    change(call, () => {
+      const { job, ...rest } = decide();
+      return { job: wireJob(job), ...rest };
+    });
+  return {
+    Submit(call, { spec: input }) {
+      const spec = readSpec(input);
+      if (isInvalid(spec)) return failWith(call, { error: "InvalidJob", ...spec });
+      changeJob(call, () => requests.submit(spec, call.peer.uid));
+    },
+    Resubmit: (call, { id }) => changeJob(call, () => requests.resubmit(id, call.peer.uid)),
+    Cancel: (call, { id }) => changeJob(call, () => requests.cancel(id)),
+    Signal(call, { id, signal }) {
+      const number = signalNumber(signal);
+      if (number === undefined) throw new InvalidParameter("signal");
+      changeJob(call, () => requests.signal(id, number));
+    },
+    Status: (call, { id }) => known(call, id, (job) => call.reply({ job: wireJob(job) })),
+    List(call, { states, name, after, limit }) {
+      const jobs = journal.list({ states, name, after, limit: limit + 1 });
+      const page = jobs.slice(0, limit);
+      const next = jobs.length > limit ? page.at(-1)!.id : undefined;
+      call.reply({ jobs: page.map(wireJob), next });
+    },
+    Wait: (call, parameters) =>
+      known(call, parameters.id, (job) => streams.wait(call, job, parameters)),
+    History: (call, { id }) =>
+      known(call, id, () => call.reply({ events: journal.history(id).map(wireEvent) })),
+    Watch(call, parameters) {
+      if (parameters.id === undefined) streams.watch(call, parameters);
+      else known(call, parameters.id, () => streams.watch(call, parameters));
+    },
+    Logs: (call, parameters) => known(call, parameters.id, () => streams.logs(call, parameters)),
+    Node: (call) => call.reply({ node: node() }),
+    Drain: (call) => change(call, () => (requests.setDraining(true), { node: node() })),
+    Resume: (call) => change(call, () => (requests.setDraining(false), { node: node() })),
+    Prune(call, { olderThan }) {
+      const olderThanMs = olderThan === undefined ? undefined : olderThan * 1000;
+      pruneAll(supervisor, () => requests.prune(olderThanMs, PRUNED_A_TURN), (answer) => {
+        if (typeof answer === "number") call.reply({ removed: answer });
+        else failWith(call, answer);
+      });
+    },
+  };
+}
+
+/** Prunes some in each turn, so that others are served in between. */
+function pruneAll(
+  supervisor: Supervisor,
+  prune: () => number,
+  done: (answer: number | Refusal) => void,
+  before = 0,
+): void {
+  supervisor.request(prune, (answer) => {
+    if ("refused" in answer) return done(answer.refused);
+    const removed = before + answer.value;
+    if (answer.value < PRUNED_A_TURN) return done(removed);
+    setTimeout(() => pruneAll(supervisor, prune, done, removed));
+  });
+}
+
+function failWith(call: Call, { error, ...parameters }: Refusal): void {
+  call.fail(`${INTERFACE_NAME}.${error}`, parameters);
+}
+
+/** The node as the interface tells it. */
+export function describeNode(
+  supervisor: Supervisor,
+  fixed: Omit<Node, keyof Supervisor["status"]>,
+): Node {
+  return { ...fixed, ...supervisor.status };
+}

@@ -1,0 +1,167 @@
+/** The calls that stay: Wait, Watch and Logs. Each ends with its job, its time or its peer. */
+
+import { Buffer } from "node:buffer";
+import type { RunFiles } from "../host/run_files.ts";
+import type { Journal } from "../store/journal.ts";
+import type { EventRecord, JobRecord } from "../store/records.ts";
+import type { Parameters } from "./parameters.ts";
+import type { Call } from "./server.ts";
+import { wireEvent, wireJob } from "./wire.ts";
+
+/** systemd's varlinkctl gives up a call that is silent for 45 s. */
+const KEEP_ALIVE_MS = 15_000;
+const FOLLOW_MS = 100;
+const CHUNK_BYTES = 1 << 18;
+const EVENTS_A_READ = 100;
+/** A timer cannot be longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const STREAMS = ["stdout", "stderr"] as const;
+
+type Subscribe = (subscriber: (events: readonly EventRecord[]) => void) => () => void;
+
+export class Streams {
+  #waiting = new Map<number, Set<() => void>>();
+
+  constructor(
+    private readonly journal: Journal,
+    private readonly files: RunFiles,
+    private readonly subscribe: Subscribe,
+  ) {
+    subscribe((events) => {
+      for (const { id } of events) {
+        for (const look of [...this.#waiting.get(id) ?? []]) look();
+      }
+    });
+  }
+
+  wait(call: Call, job: JobRecord, { timeout }: Parameters<"Wait">): void {
+    if (hasEnded(job) || timeout === 0) return call.reply({ job: wireJob(job) });
+    const { id } = job;
+    const lookers = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, lookers);
+    const stop = () => {
+      clearTimeout(timer);
+      lookers.delete(look);
+      if (lookers.size === 0) this.#waiting.delete(id);
+    };
+    const answer = (now: JobRecord) => {
+      stop();
+      call.reply({ job: wireJob(now) });
+    };
+    const look = () => {
+      const now = this.journal.job(id);
+      if (now && hasEnded(now)) answer(now);
+    };
+    const delay = Math.min((timeout ?? Infinity) * 1000, LONGEST_TIMER_MS);
+    const timer = setTimeout(() => answer(this.journal.job(id) ?? job), delay);
+    lookers.add(look);
+    call.onGone(stop);
+  }
+
+  watch(call: Call, { since, id }: Parameters<"Watch">): void {
+    let sequence = since ?? this.journal.lastSequence();
+    let isPaused = false;
+    const pump = () => {
+      while (!isPaused) {
+        const events = this.journal.eventsAfter(sequence, id, EVENTS_A_READ);
+        for (const event of events) {
+          sequence = event.sequence;
+          call.reply({ event: wireEvent(event) }, { continues: true });
+        }
+        if (events.length === 0) return;
+        isPaused = call.isFull;
+        if (isPaused) call.whenRead(resume);
+      }
+    };
+    const resume = () => {
+      isPaused = false;
+      pump();
+    };
+    const unsubscribe = this.subscribe((events) => {
+      if (id === undefined || events.some((event) => event.id === id)) pump();
+    });
+    const alive = keepAlive(call);
+    call.onGone(() => {
+      unsubscribe();
+      clearInterval(alive);
+    });
+    pump();
+  }
+
+  logs(call: Call, { id, stream, offset, follow }: Parameters<"Logs">): void {
+    const readers = (stream ? [stream] : STREAMS).map((name) =>
+      new LogReader(this.files.logPath(id, name), name, offset ?? 0)
+    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const alive = keepAlive(call);
+    const stop = () => {
+      clearTimeout(timer);
+      clearInterval(alive);
+      for (const reader of readers) reader.close();
+    };
+    const pump = () => {
+      // Asked before reading: what an ended job has written is all there.
+      const job = this.journal.job(id);
+      const isLast = !follow || !job || hasEnded(job);
+      for (const reader of readers) {
+        for (let chunk; (chunk = reader.next());) {
+          call.reply(chunk, { continues: true });
+          if (call.isFull) return call.whenRead(pump);
+        }
+      }
+      if (isLast) {
+        stop();
+        call.reply({});
+      } else timer = setTimeout(pump, FOLLOW_MS);
+    };
+    call.onGone(stop);
+    pump();
+  }
+}
+
+class LogReader {
+  #file?: Deno.FsFile;
+  #buffer?: Uint8Array;
+
+  constructor(
+    private readonly path: string,
+    private readonly stream: (typeof STREAMS)[number],
+    private offset: number,
+  ) {}
+
+  next() {
+    if (!this.#file) {
+      try {
+        this.#file = Deno.openSync(this.path);
+      } catch (error) {
+        // The job has not been started yet.
+        if (error instanceof Deno.errors.NotFound) return undefined;
+        throw error;
+      }
+      this.#file.seekSync(this.offset, Deno.SeekMode.Start);
+    }
+    this.#buffer ??= new Uint8Array(CHUNK_BYTES);
+    const count = this.#file.readSync(this.#buffer);
+    if (!count) return undefined;
+    const { stream, offset } = this;
+    this.offset += count;
+    const data = Buffer.from(this.#buffer.buffer, 0, count).toString("base64");
+    return { stream, offset, data };
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
+function keepAlive(call: Call) {
+  return setInterval(() => {
+    if (!call.isFull) call.reply({}, { continues: true });
+  }, KEEP_ALIVE_MS);
+}
+
+function hasEnded(job: JobRecord): boolean {
+  return job.endedAtMs !== undefined;
+}
