@@ -5,9 +5,9 @@ import { countFates, type Counts, type PlanItem } from "./plan.ts";
 
 export function report(
   plan: readonly PlanItem[],
-  options: { log: Log; alertAbove: number; durationMs: number },
+  options: { log: Log; alertAbove: number },
 ): Counts {
-  const { log, alertAbove, durationMs } = options;
+  const { log, alertAbove } = options;
   const counts = countFates(plan);
   for (const { job, fate, why } of plan) {
     const fields = { job: job.id, why };
@@ -18,6 +18,5 @@ export function report(
   if (counts.interrupted > alertAbove) {
     log.alert("many jobs were interrupted", { interrupted: counts.interrupted, alertAbove });
   }
-  log.info("recovered", { ...counts, durationMs });
   return counts;
 }

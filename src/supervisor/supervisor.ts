@@ -76,14 +76,14 @@ export class Supervisor {
   readonly #unverifiable = new Map<number, string>();
   readonly #subscribers = new Set<(events: readonly EventRecord[]) => void>();
   #queue = new Queue();
-  #used = { cpus: 0, memory: 0 };
+  #used = { jobs: 0, cpus: 0, memory: 0 };
   #requests: Request[] = [];
   #toLook = new Map<number, Evidence | undefined>();
   #turnQueued = false;
   #events: EventRecord[] = [];
   #effects: (() => void)[] = [];
   #degraded?: { message: string; retryMs: number };
-  #draining: boolean;
+  #draining = false;
   #closing?: "terminate" | "handOver";
 
   /** Called after every turn. */
@@ -92,20 +92,17 @@ export class Supervisor {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#survey = new Survey(parts.files, parts.ground, parts.grip);
-    this.#draining = parts.journal.setting("draining") === "yes";
     this.#load();
   }
 
   // What others may ask.
 
   get status() {
-    let running = 0;
-    for (const job of this.#live.values()) if (isStarted(job)) running++;
     return {
       cpusAllocated: this.#used.cpus,
       memoryAllocated: this.#used.memory,
       queued: this.#queue.size,
-      running,
+      running: this.#used.jobs,
       draining: this.#draining,
       degraded: this.#degraded?.message,
     };
@@ -188,7 +185,7 @@ export class Supervisor {
       this.#apply(job, { kind: "ended", end: cancelledInQueue() });
       return;
     }
-    this.#toLook.set(job.id, undefined);
+    this.look(job.id);
     if (job.stopping || hasEndedByItself(job, this.#survey.look(job))) return;
     this.#apply(job, { kind: "stopping", stopping: { kind, sinceBootMs: bootMs() } });
   }
@@ -468,6 +465,7 @@ export class Supervisor {
   }
 
   #use(job: StartedJob, sign: 1 | -1): void {
+    this.#used.jobs += sign;
     this.#used.cpus += sign * job.demand.cpus;
     this.#used.memory += sign * job.demand.memory;
   }
@@ -492,7 +490,8 @@ export class Supervisor {
   #load(): void {
     this.#live.clear();
     this.#queue = new Queue();
-    this.#used = { cpus: 0, memory: 0 };
+    this.#used = { jobs: 0, cpus: 0, memory: 0 };
+    this.#draining = this.#parts.journal.setting("draining") === "yes";
     const jobs = this.#parts.journal.liveJobs();
     for (const job of jobs) this.#live.set(job.id, job);
     for (const job of jobs) {

@@ -1,0 +1,304 @@
+/**
+ * The composition root: puts the real parts together, recovers, listens, and ends as it is told.
+ * The order at start is the contract: lock, journal, recovery, socket, READY=1, first start of a job.
+ */
+
+import { userInfo } from "node:os";
+import { parse as parseToml, TomlError } from "smol-toml";
+import { type Config, ConfigError, makeConfig } from "./config.ts";
+import { Bell } from "./host/bell.ts";
+import { availableCpus, availableMemory } from "./host/capacity.ts";
+import { bootMs, wallMs } from "./host/clock.ts";
+import { Grip } from "./host/grip.ts";
+import { SystemError } from "./host/libc.ts";
+import { Locked, takeLock } from "./host/lock.ts";
+import { notify } from "./host/notify.ts";
+import { becomeSubreaper } from "./host/processes.ts";
+import { readGround } from "./host/proc.ts";
+import { Reactor, READABLE } from "./host/reactor.ts";
+import { replaceSelf } from "./host/replace.ts";
+import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
+import { RunFiles } from "./host/run_files.ts";
+import { findSetsid } from "./host/setsid.ts";
+import { shimScript } from "./host/shim_script.ts";
+import { Spawner } from "./host/spawn.ts";
+import type { Log } from "./job/log.ts";
+import { openLog } from "./log_output.ts";
+import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
+import { report } from "./recover/report.ts";
+import { Survey } from "./recover/survey.ts";
+import { JournalRefused } from "./store/database.ts";
+import { Journal } from "./store/journal.ts";
+import { Requests } from "./supervisor/requests.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
+import { HoldfastService } from "./varlink/service.ts";
+import { Server } from "./varlink/server.ts";
+import { Streams } from "./varlink/streams.ts";
+import { time } from "./varlink/wire.ts";
+import { version } from "./version.ts";
+
+type Flags = Record<string, string | boolean | undefined>;
+
+const STALE_ALLOCATION_MS = 48 * 3_600_000;
+
+/** Runs the supervisor until it is told to end. Returns the exit code. */
+export async function runDaemon(flags: Flags): Promise<number> {
+  const log = openLog({
+    level: Deno.env.get("LOG_LEVEL"),
+    format: Deno.env.get("LOG_FORMAT"),
+    toJournal: Deno.env.has("JOURNAL_STREAM"),
+  });
+  try {
+    return await supervise(readConfig(flags), flags, log);
+  } catch (error) {
+    if (!isForPeople(error)) throw error;
+    console.error(`holdfast: ${error.message}`);
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+/** Prints what a start would do with each job, and does nothing. Returns the exit code. */
+export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> {
+  try {
+    const { state } = places(readConfig(flags));
+    takeLock(`${state}/lock`);
+    const journal = new Journal(`${state}/journal.db`, "");
+    const survey = new Survey(new RunFiles(state), readGround());
+    const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
+    journal.close();
+    printPlan(plan, json);
+    return Promise.resolve(0);
+  } catch (error) {
+    if (!isForPeople(error)) throw error;
+    console.error(`holdfast: ${error.message}`);
+    return Promise.resolve(1);
+  }
+}
+
+function printPlan(plan: readonly PlanItem[], json: boolean): void {
+  const counts = countFates(plan);
+  const items = plan.map(({ job, fate, why }) => ({ id: job.id, state: job.state, fate, why }));
+  if (json) return console.log(JSON.stringify({ plan: items, ...counts }));
+  for (const { id, state, fate, why } of items) console.log(`${id}  ${state}  ${fate}: ${why}`);
+  console.log(Object.entries(counts).map(([fate, count]) => `${count} ${fate}`).join(", "));
+}
+
+async function supervise(config: Config, flags: Flags, log: Log): Promise<number> {
+  const began = wallMs();
+  const isInit = Deno.pid === 1;
+  const { state, runtime } = places(config);
+  Deno.mkdirSync(state, { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(runtime, { recursive: true, mode: 0o755 });
+  const cannotLook = (error: unknown) => log.error("failed", { what: String(error) });
+
+  takeLock(`${state}/lock`);
+  const nodeName = config.node_name ?? Deno.hostname();
+  const journal = new Journal(`${state}/journal.db`, nodeName);
+  const files = new RunFiles(state);
+  journal.transact(() => journal.reserveIds(Math.max(0, ...files.runIds(), ...files.exitIds())));
+
+  if (!isInit) becomeSubreaper();
+  const softFileLimit = raiseFileLimit();
+  const script = shimScript({ setsid: findSetsid(), softFileLimit });
+  const reactor = new Reactor(cannotLook);
+  const grip = new Grip(reactor, (id) => supervisor.look(id));
+  const bell = new Bell(state);
+  const capacity = {
+    cpus: config.cpus ?? availableCpus(),
+    memory: config.memory ?? availableMemory(),
+  };
+  const spawner = new Spawner(state, script);
+  const ground = readGround();
+  const supervisor: Supervisor = new Supervisor({
+    journal,
+    files,
+    spawner,
+    ground,
+    capacity,
+    log,
+    grip,
+  });
+  reactor.add(bell.fd, READABLE, () => bell.heard().forEach((id) => supervisor.look(id)));
+  Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
+
+  const recover = () => {
+    const startMs = bootMs();
+    const plan = supervisor.plan();
+    supervisor.execute(plan);
+    const counts = report(plan, { log, alertAbove: config.alert_above });
+    return { at: time(wallMs()), durationMs: bootMs() - startMs, ...counts };
+  };
+  supervisor.childrenEnded();
+  const recovery = recover();
+  log.info("recovered", recovery);
+  sweepExitRecords(journal, files, log);
+
+  const requests = new Requests(supervisor, journal, files, {
+    capacity,
+    queued: config.max_queued,
+    user: userName(),
+    retentionMs: config.retention * 1000,
+  });
+  const about = {
+    name: nodeName,
+    version,
+    pid: Deno.pid,
+    startedAt: time(began),
+    cpus: capacity.cpus,
+    memory: capacity.memory,
+  };
+  const service = new HoldfastService({
+    supervisor,
+    requests,
+    journal,
+    streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
+    log,
+    uid: Deno.uid() ?? 0,
+    node: () => ({ ...about, ...supervisor.status, recovery }),
+  });
+  const server = new Server(reactor, service, {
+    message: config.max_message,
+    connections: config.max_connections,
+    calls: config.max_calls,
+    unread: config.max_unread,
+  }, log);
+  const socket = `${runtime}/control.sock`;
+  server.listen(socket);
+  log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
+  notify("READY=1");
+  supervisor.begin();
+
+  const check = setInterval(() => {
+    if (supervisor.status.running > 0) recover();
+    releaseStale(journal, log);
+    supervisor.request(() => requests.prune(), () => {});
+  }, config.check_interval * 1000);
+  void reactor.run();
+  const ending = await untilEnd(supervisor, {
+    isBurst: flags.burst === true,
+    terminates: isInit || config.on_stop === "terminate",
+    log,
+  });
+  clearInterval(check);
+  supervisor.handOver();
+  server.close();
+  if (ending === "replace") {
+    log.info("replacing", { by: Deno.execPath() });
+    setSoftFileLimit(softFileLimit);
+    replaceSelf();
+  }
+  notify("STOPPING=1");
+  removeSocket(socket);
+  journal.close();
+  log.info("ended", {});
+  reactor.stop();
+  return 0;
+}
+
+type Ending = "handOver" | "replace";
+
+/** Waits for a signal, or for all work to be done. SIGHUP asks to be replaced by what is installed now. */
+function untilEnd(
+  supervisor: Supervisor,
+  { isBurst, terminates, log }: { isBurst: boolean; terminates: boolean; log: Log },
+): Promise<Ending> {
+  return new Promise((resolve) => {
+    const end = (signal: string) => {
+      log.info("stopping", { signal, jobs: terminates ? "terminated" : "kept" });
+      if (terminates) supervisor.terminate();
+      else resolve("handOver");
+    };
+    Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
+    Deno.addSignalListener("SIGINT", () => end("SIGINT"));
+    Deno.addSignalListener("SIGHUP", () => resolve("replace"));
+    supervisor.onTurn = () => {
+      const { running, queued } = supervisor.status;
+      const isDone = supervisor.isClosing || (isBurst && queued === 0);
+      if (isDone && running === 0) resolve("handOver");
+    };
+    supervisor.onTurn();
+  });
+}
+
+function readConfig(flags: Flags): Config {
+  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
+  const given = flags.config;
+  const paths = typeof given === "string" ? [given] : configPaths(surroundings);
+  for (const path of paths) {
+    let text: string;
+    try {
+      text = Deno.readTextFileSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound && given === undefined) continue;
+      throw new ConfigError(`cannot read the configuration ${path}: ${(error as Error).message}`);
+    }
+    return makeConfig(readToml(path, text), flags, (key) => `${path}:${lineOf(text, key)}`);
+  }
+  return makeConfig({}, flags, () => "");
+}
+
+function readToml(path: string, text: string): Record<string, unknown> {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new ConfigError(`${path}:${error.line}: ${error.message.split("\n")[0]}`);
+  }
+}
+
+function lineOf(text: string, key: string): number {
+  const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
+  return at + 1;
+}
+
+function places(config: Config): { state: string; runtime: string } {
+  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
+  return {
+    state: absolute(stateDirectory(config.state_dir, surroundings)),
+    runtime: absolute(runtimeDirectory(config.runtime_dir, surroundings)),
+  };
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(Deno.uid());
+  }
+}
+
+/** Records of ends that were committed before they could be removed. */
+function sweepExitRecords(journal: Journal, files: RunFiles, log: Log): void {
+  for (const id of files.exitIds()) {
+    const job = journal.job(id);
+    if (job?.endedAtMs !== undefined) files.removeExitRecord(id);
+    else if (!job) log.warn("exit record of an unknown job", { job: id, doing: "left as it is" });
+  }
+}
+
+function releaseStale(journal: Journal, log: Log): void {
+  const now = wallMs();
+  for (const id of journal.releaseStale(now - STALE_ALLOCATION_MS, now)) {
+    log.warn("released a stale allocation", { job: id });
+  }
+}
+
+function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Somebody else has tidied up.
+  }
+}
+
+/** Whether the message says all that a person needs. */
+function isForPeople(error: unknown): error is Error {
+  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, SystemError];
+  if (kinds.some((kind) => error instanceof kind)) return true;
+  return Object.values(Deno.errors).some((kind) => error instanceof kind);
+}

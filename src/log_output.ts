@@ -1,0 +1,99 @@
+/** The daemon's log: one line an event on standard error, as key=value or JSON, through LogTape. */
+
+import { configureSync, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
+import type { Facts, Log } from "./job/log.ts";
+
+/** Priorities of syslog(3), which journald reads from `<n>` at the beginning of a line. */
+const PRIORITY: Record<LogLevel, number> = {
+  trace: 7,
+  debug: 7,
+  info: 6,
+  warning: 4,
+  error: 3,
+  fatal: 1,
+};
+
+const LEVELS: Record<string, LogLevel> = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARN: "warning",
+  WARNING: "warning",
+  ERROR: "error",
+};
+
+export interface LogOptions {
+  /** DEBUG, INFO, WARN or ERROR; anything else is INFO. */
+  readonly level?: string;
+  readonly format?: string;
+  /** Whether journald reads us: it adds the time itself and wants priorities. */
+  readonly toJournal: boolean;
+}
+
+export function openLog({ level, format, toJournal }: LogOptions): Log {
+  const line = format === "json" ? jsonLine : textLine;
+  configureSync({
+    reset: true,
+    sinks: {
+      stderr: (record) => {
+        const prefix = toJournal ? `<${PRIORITY[record.level]}>` : "";
+        write(prefix + line(record, toJournal) + "\n");
+      },
+    },
+    loggers: [
+      {
+        category: "holdfast",
+        sinks: ["stderr"],
+        lowestLevel: LEVELS[(level ?? "").toUpperCase()] ?? "info",
+      },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
+    ],
+  });
+  const logger = getLogger("holdfast");
+  return {
+    debug: (event, facts = {}) => logger.debug(event, facts),
+    info: (event, facts = {}) => logger.info(event, facts),
+    warn: (event, facts = {}) => logger.warn(event, facts),
+    error: (event, facts = {}) => logger.error(event, facts),
+    alert: (event, facts = {}) => logger.fatal(event, facts),
+  };
+}
+
+function textLine(record: LogRecord, toJournal: boolean): string {
+  const time = toJournal ? "" : `${new Date(record.timestamp).toISOString()} `;
+  const facts = known(record).map(([name, value]) => `${name}=${quoted(String(value))}`);
+  return [`${time}${LABEL[record.level]} ${record.rawMessage}`, ...facts].join(" ");
+}
+
+function jsonLine(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const facts = Object.fromEntries(known(record));
+  return JSON.stringify({ time, level: LABEL[record.level], event: record.rawMessage, ...facts });
+}
+
+const LABEL: Record<LogLevel, string> = {
+  trace: "DEBUG",
+  debug: "DEBUG",
+  info: "INFO",
+  warning: "WARN",
+  error: "ERROR",
+  fatal: "ALERT",
+};
+
+function known(record: LogRecord): [string, unknown][] {
+  return Object.entries(record.properties as Facts).filter(([, value]) => value !== undefined);
+}
+
+function quoted(value: string): string {
+  return /^[\w.:,/@+-]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+const encoder = new TextEncoder();
+
+/** A log that cannot be written must not stop the supervisor. */
+function write(line: string): void {
+  try {
+    Deno.stderr.writeSync(encoder.encode(line));
+  } catch {
+    // The reader is gone, or its disk is full.
+  }
+}
