@@ -1,0 +1,42 @@
+/** holdfast daemon: runs the supervisor. */
+
+import { Command } from "commander";
+import { configKeys } from "../config.ts";
+import { withExamples } from "./arguments.ts";
+
+export function daemon(): Command {
+  const command = addConfigFlags(
+    new Command("daemon").description("run the supervisor in the foreground"),
+  )
+    .option("--burst", "end when no job is queued or running")
+    .action(async () => {
+      const { runDaemon } = await import("../daemon.ts");
+      Deno.exit(await runDaemon(readFlags(command)));
+    });
+  return withExamples(
+    command,
+    "holdfast daemon",
+    "holdfast daemon --state-dir /tmp/hf/state --runtime-dir /tmp/hf/run --cpus 8",
+  ).addHelpText(
+    "after",
+    "\nSIGTERM ends it and leaves jobs running for the next one (see --on-stop); SIGHUP replaces it" +
+      "\nby the binary that is installed now. LOG_LEVEL (DEBUG, INFO, WARN, ERROR) and" +
+      "\nLOG_FORMAT=json shape its log on standard error.",
+  );
+}
+
+export function addConfigFlags(command: Command): Command {
+  command.option("--config <file>", "configuration file (default /etc/holdfast/holdfast.toml)");
+  for (const { flag, value, help } of configKeys) command.option(`--${flag} <${value}>`, help);
+  return command;
+}
+
+/** Flags by configuration key, as they were typed; only what was typed. */
+export function readFlags(command: Command): Record<string, string | boolean> {
+  const typed: Record<string, string | boolean> = command.optsWithGlobals();
+  return Object.fromEntries(
+    Object.entries(typed).map((
+      [name, value],
+    ) => [name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
+  );
+}

@@ -1,0 +1,86 @@
+/** What went wrong, as a person reads it and as a script tests it. */
+
+import { ConfigError } from "../config.ts";
+import { NoPlace } from "../paths.ts";
+import { NoSupervisor, VarlinkError } from "../varlink/client.ts";
+
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  noSuchJob: 3,
+  noSupervisor: 4,
+  refused: 5,
+  /** `run` and `wait`: everything that is not the job's own exit. */
+  notTheJob: 125,
+} as const;
+
+/** A failure of ours that says all there is to say. */
+export class Failure extends Error {
+  constructor(message: string, readonly exitCode: number) {
+    super(message);
+    this.name = "Failure";
+  }
+}
+
+interface Told {
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+export function tell(error: unknown): Told {
+  if (error instanceof Failure) return error;
+  if (error instanceof NoSupervisor) {
+    const start = "Start one with: holdfast daemon   (or: systemctl start holdfast)";
+    return { message: `${error.message}\n${start}`, exitCode: EXIT.noSupervisor };
+  }
+  if (error instanceof VarlinkError) return tellRefusal(error);
+  if (error instanceof ConfigError || error instanceof NoPlace) {
+    return { message: error.message, exitCode: EXIT.usage };
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return { message: `not permitted: ${error.message}`, exitCode: EXIT.refused };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { message, exitCode: EXIT.failed };
+}
+
+function tellRefusal({ name, parameters }: VarlinkError): Told {
+  const { id, field, message, limit, state, what, parameter } = parameters;
+  const told = (text: string, exitCode: number) => ({ message: text, exitCode });
+  switch (name) {
+    case "NoSuchJob":
+      return told(`there is no job ${id}; holdfast list shows those there are`, EXIT.noSuchJob);
+    case "InvalidJob":
+      return told(`invalid job: ${field} ${message}`, EXIT.usage);
+    case "KeyConflict":
+      return told(
+        `job ${id} has this key, and another specification; use another key`,
+        EXIT.refused,
+      );
+    case "JobEnded":
+      return told(`job ${id} has ended (${state})`, EXIT.refused);
+    case "NotRunning":
+      return told(`job ${id} is ${state} and has no process to signal now`, EXIT.refused);
+    case "QueueFull":
+      return told(`the queue is full (${limit} jobs); try again later`, EXIT.refused);
+    case "Draining":
+      return told(
+        "the node is draining and takes no jobs; holdfast resume ends that",
+        EXIT.refused,
+      );
+    case "JournalUnavailable":
+      return told(
+        `the journal cannot be written (${message}); nothing was accepted, try again later`,
+        EXIT.refused,
+      );
+    case "LimitExceeded":
+      return told(`the supervisor's limit of ${limit} ${what} is exceeded`, EXIT.refused);
+    case "PermissionDenied":
+      return told("the supervisor answers only root and its own user", EXIT.refused);
+    case "InvalidParameter":
+      return told(`the supervisor does not accept the value of ${parameter}`, EXIT.usage);
+    default:
+      return told(`the supervisor answered ${name} ${JSON.stringify(parameters)}`, EXIT.failed);
+  }
+}

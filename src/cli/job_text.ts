@@ -1,0 +1,103 @@
+/** A job as a person reads it. Pure. */
+
+import type { Job, State } from "../varlink/interface.ts";
+import { printable } from "./table.ts";
+
+const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
+
+const COLOURS: Record<State, number> = {
+  QUEUED: CYAN,
+  STARTING: YELLOW,
+  RUNNING: YELLOW,
+  COMPLETED: GREEN,
+  FAILED: RED,
+  CANCELLED: RED,
+};
+
+export function paintState(text: string): string {
+  const colour = COLOURS[text.trim().split(" ")[0] as State];
+  return colour === undefined ? text : `\x1b[${colour}m${text}\x1b[0m`;
+}
+
+export function stateText(job: Job): string {
+  return job.stopping ? `${job.state} (${job.stopping})` : job.state;
+}
+
+export function commandText(command: readonly string[]): string {
+  return printable(command.map(quote).join(" "));
+}
+
+/** How long it has run, or ran; empty before the start. */
+export function elapsedText(job: Job, nowMs: number): string {
+  if (!job.startedAt) return "";
+  const end = job.endedAt ? Date.parse(job.endedAt) : nowMs;
+  return durationText(Math.max(0, end - Date.parse(job.startedAt)));
+}
+
+export function durationText(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)}s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes}m${String(Math.floor(ms / 1000) % 60).padStart(2, "0")}s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48
+    ? `${hours}h${String(minutes % 60).padStart(2, "0")}m`
+    : `${Math.floor(hours / 24)}d`;
+}
+
+/** bytes as a person reads them. */
+export function sizeText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let step = 0;
+  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
+  return `${bytes < 10 && step > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
+}
+
+/** Lines of `status`: what is known, one fact a line. */
+export function describeJob(job: Job, nowMs: number): string[] {
+  const { spec, usage } = job;
+  const facts: [string, string | undefined][] = [
+    ["Job", String(job.id)],
+    ["Name", spec.name],
+    ["State", stateText(job)],
+    ["Reason", job.reason],
+    ["Message", job.message],
+    ["Exit code", job.exitCode && exitText(job.exitCode)],
+    ["Command", commandText(spec.command)],
+    ["Directory", spec.directory],
+    ["CPUs", String(spec.cpus)],
+    ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
+    ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
+    ["Priority", spec.priority ? String(spec.priority) : undefined],
+    ["After", spec.after?.length ? spec.after.join(", ") : undefined],
+    ["Key", spec.key],
+    ["Pid", job.pid === undefined ? undefined : String(job.pid)],
+    ["Adopted", job.adopted ? "yes, after its supervisor had ended" : undefined],
+    ["Submitted", `${job.submittedAt} by uid ${job.uid}`],
+    ["Started", job.startedAt],
+    ["Ended", job.endedAt],
+    ["Elapsed", elapsedText(job, nowMs)],
+    ["CPU time", usage && durationText(usage.userTimeMs + usage.systemTimeMs)],
+    ["Released", job.endedAt ? (job.released ? "yes" : "no") : undefined],
+  ];
+  return facts.filter(([, text]) => text)
+    .map(([name, text]) => `${`${name}:`.padEnd(11)} ${printable(text!)}`);
+}
+
+export function exitText(exitCode: string): string {
+  if (exitCode.startsWith("-999")) return `${exitCode} (unknown)`;
+  const signal = Number(exitCode.split(":")[1]);
+  return signal ? `${exitCode} (killed by signal ${signal})` : exitCode;
+}
+
+/** The exit code of a process that ends as the job did; undefined when nobody knows how. */
+export function exitCodeOf(job: Job): number | undefined {
+  const [code, signal] = (job.exitCode ?? "-999:0").split(":").map(Number) as [number, number];
+  if (code === -999) return undefined;
+  if (signal > 0) return 128 + signal;
+  // A job that was stopped may have exited 0 on SIGTERM; it has not done what was asked.
+  return code === 0 && job.state !== "COMPLETED" ? undefined : code;
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,67 @@
+/** holdfast logs: what a job wrote, byte for byte; stdout to stdout, stderr to stderr. */
+
+import { Buffer } from "node:buffer";
+import { type Command, Option } from "commander";
+import type { Stream } from "../varlink/interface.ts";
+import { count, jobId, withExamples } from "./arguments.ts";
+import { globals, withAnyClient, withClient } from "./connection.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { printJson, write } from "./output.ts";
+import { verb } from "./verb.ts";
+
+interface LogOptions {
+  readonly stream?: Stream;
+  readonly offset?: number;
+  readonly follow?: boolean;
+  /** Print nothing, only wait for the end. */
+  readonly silent?: boolean;
+}
+
+export function logs(): Command {
+  const command = verb("logs", "print what a job has written")
+    .argument("<id>", "id of the job", jobId)
+    .option("-f, --follow", "go on until the job has ended, through restarts of the supervisor")
+    .addOption(new Option("--stream <name>", "only this one").choices(["stdout", "stderr"]))
+    .option("--offset <bytes>", "begin there; needs --stream", count)
+    .action((id: number, options: LogOptions) => {
+      if (options.offset !== undefined && !options.stream) {
+        throw new Failure("--offset needs --stream stdout or --stream stderr", EXIT.usage);
+      }
+      return showLogs(command, id, options);
+    });
+  return withExamples(
+    command,
+    "holdfast logs 12",
+    "holdfast logs -f 12",
+    "holdfast logs --stream stderr 12 > errors.txt",
+  );
+}
+
+/** Each stream has its own connection, so that each can be taken up again where it broke off. */
+export async function showLogs(command: Command, id: number, options: LogOptions): Promise<void> {
+  const streams: Stream[] = options.stream ? [options.stream] : ["stdout", "stderr"];
+  if (options.follow) {
+    await Promise.all(streams.map((stream) => show(command, id, stream, options)));
+  } else for (const stream of streams) await show(command, id, stream, options);
+}
+
+async function show(
+  command: Command,
+  id: number,
+  stream: Stream,
+  { offset: first = 0, follow = false, silent = false }: LogOptions,
+): Promise<void> {
+  let offset = first;
+  const { json } = globals(command);
+  const connect = follow ? withAnyClient : withClient;
+  await connect(command, async (client) => {
+    for await (const reply of client.stream("Logs", { id, stream, offset, follow })) {
+      if (!reply.data) continue;
+      const bytes = Buffer.from(reply.data, "base64");
+      offset = reply.offset! + bytes.length;
+      if (silent) continue;
+      if (json) printJson(reply);
+      else write(bytes, stream === "stdout" ? Deno.stdout : Deno.stderr);
+    }
+  });
+}

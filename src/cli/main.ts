@@ -1,0 +1,98 @@
+/** Picks the verb. Only the verb that was called is made, since each costs start-up time. */
+
+import { Command, CommanderError } from "commander";
+import { commit, version } from "../version.ts";
+import { globals, withClient } from "./connection.ts";
+import { cancel } from "./cancel.ts";
+import { daemon } from "./daemon.ts";
+import { EXIT, tell } from "./failure.ts";
+import { history } from "./history.ts";
+import { list } from "./list.ts";
+import { logs } from "./logs.ts";
+import { describeNode, drain, node, resume } from "./node.ts";
+import { complain, print, printJson } from "./output.ts";
+import { prune } from "./prune.ts";
+import { recover } from "./recover.ts";
+import { resubmit } from "./resubmit.ts";
+import { run } from "./run.ts";
+import { signal } from "./signal.ts";
+import { status } from "./status.ts";
+import { submit } from "./submit.ts";
+import { upgrade } from "./upgrade.ts";
+import { addGlobals } from "./verb.ts";
+import { wait } from "./wait.ts";
+import { watch } from "./watch.ts";
+
+const VERBS: Record<string, () => Command> = {
+  daemon,
+  submit,
+  run,
+  cancel,
+  status,
+  list,
+  wait,
+  logs,
+  watch,
+  signal,
+  resubmit,
+  history,
+  node,
+  drain,
+  resume,
+  prune,
+  recover,
+  upgrade,
+};
+
+const EPILOGUE = `
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such job, 4 no supervisor answers, 5 refused.
+run and wait exit as the job did, and 125 for everything else.
+
+A first job:
+  $ holdfast daemon &
+  $ holdfast run echo hello`;
+
+/** Returns the exit code. */
+export async function main(words: string[]): Promise<number> {
+  try {
+    await program(words).parseAsync(words, { from: "user" });
+    return EXIT.done;
+  } catch (error) {
+    // Commander has printed what was wrong, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const { message, exitCode } = tell(error);
+    complain(message);
+    return exitCode;
+  }
+}
+
+function program(words: string[]): Command {
+  const program = addGlobals(new Command("holdfast"))
+    .description("Runs jobs on this node and never loses its grip on them.")
+    .version(`holdfast ${version} (commit ${commit})`, "-V, --version")
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .addHelpText("after", EPILOGUE)
+    .action(() => overview(program));
+  const called = words.filter((word) => Object.hasOwn(VERBS, word))[0];
+  const wanted = called === undefined ? Object.values(VERBS) : [VERBS[called]!];
+  for (const make of wanted) program.addCommand(make());
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().showSuggestionAfterError()
+      .showHelpAfterError(`See: ${command === program ? "" : "holdfast "}${command.name()} --help`)
+      .configureOutput({
+        outputError: (text, write) => write(text.replace(/^error: /, "holdfast: ")),
+      });
+  }
+  return program;
+}
+
+/** Bare `holdfast`: how the node is, or how to start one. */
+async function overview(program: Command): Promise<void> {
+  const [unknown] = program.args;
+  if (unknown !== undefined) program.error(`error: unknown command '${unknown}'`);
+  const reply = await withClient(program, (client) => client.call("Node", {}));
+  if (globals(program).json) return printJson(reply);
+  for (const line of describeNode(reply.node)) print(line);
+  print("\nholdfast --help lists the commands.");
+}

@@ -1,0 +1,22 @@
+/** holdfast prune: forgets ended jobs and removes their logs. */
+
+import type { Command } from "commander";
+import { duration, withExamples } from "./arguments.ts";
+import { globals, withClient } from "./connection.ts";
+import { print, printJson } from "./output.ts";
+import { verb } from "./verb.ts";
+
+export function prune(): Command {
+  const command = verb("prune", "forget ended jobs and remove their logs")
+    .option(
+      "--older-than <duration>",
+      "only those that ended longer ago (default: the retention)",
+      duration,
+    )
+    .action(async ({ olderThan }: { olderThan?: number }) => {
+      const reply = await withClient(command, (client) => client.call("Prune", { olderThan }));
+      if (globals(command).json) printJson(reply);
+      else print(`${reply.removed} jobs removed`);
+    });
+  return withExamples(command, "holdfast prune", "holdfast prune --older-than 2h");
+}

@@ -1,0 +1,18 @@
+/** holdfast signal: sends a signal to a job's process group. */
+
+import type { Command } from "commander";
+import { jobId, withExamples } from "./arguments.ts";
+import { globals, withClient } from "./connection.ts";
+import { printJson } from "./output.ts";
+import { verb } from "./verb.ts";
+
+export function signal(): Command {
+  const command = verb("signal", "send a signal to a job's process group")
+    .argument("<id>", "id of the job", jobId)
+    .argument("<signal>", "its name or number, such as USR1, SIGHUP or 10")
+    .action(async (id: number, signal: string) => {
+      const reply = await withClient(command, (client) => client.call("Signal", { id, signal }));
+      if (globals(command).json) printJson(reply);
+    });
+  return withExamples(command, "holdfast signal 12 USR1", "holdfast signal 12 SIGSTOP");
+}

@@ -1,0 +1,87 @@
+/** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
+
+import { type Command, Option } from "commander";
+import type { Spec } from "../varlink/interface.ts";
+import { count, duration, integer, jobIds, size, variable, withExamples } from "./arguments.ts";
+import { globals, withClient } from "./connection.ts";
+import { print, printJson } from "./output.ts";
+import { verb } from "./verb.ts";
+
+export function submit(): Command {
+  const command = addSpecOptions(verb("submit", "hand a job to the supervisor; prints its id"))
+    .action(async (words: string[]) => {
+      const reply = await withClient(
+        command,
+        (client) => client.call("Submit", { spec: readSpec(command, words) }),
+      );
+      if (globals(command).json) printJson(reply);
+      else print(String(reply.job.id));
+    });
+  return withExamples(
+    command,
+    "holdfast submit make -j2 all",
+    "holdfast submit --name train --cpus 4 --timeout 2h -- python train.py --epochs 10",
+    "holdfast submit --after 12 --key nightly-2026-11-24 ./report.sh",
+    "holdfast submit sh -c 'sort big.txt > sorted.txt'",
+  );
+}
+
+/** Options after the command belong to the command. */
+export function addSpecOptions(command: Command): Command {
+  return command
+    .argument("<command...>", "the program and its arguments")
+    .passThroughOptions()
+    .option("--name <name>", "a name to find it by")
+    .option("--key <key>", "names this request: submitting it again returns the first job")
+    .option("--directory <path>", "where it runs (default: here)")
+    .option("--env <name=value>", "set a variable; may be repeated", variable)
+    .option(
+      "--clean-env",
+      "send only PATH, HOME, USER, LOGNAME, SHELL, LANG and TERM of this environment",
+    )
+    .option("--cpus <n>", "CPUs it needs (default 1)", count)
+    .option(
+      "--memory <size>",
+      "memory it needs, such as 512M or 2G (default: none set aside)",
+      size,
+    )
+    .option(
+      "--timeout <duration>",
+      "stop it after this long, such as 90s or 2h (default 1d, 0 for never)",
+      duration,
+    )
+    .option("--grace <duration>", "time between SIGTERM and SIGKILL (default 10s)", duration)
+    .option("--priority <n>", "higher starts first (default 0)", integer)
+    .addOption(
+      new Option("--after <id>", "start when this job has completed; may be repeated").argParser(
+        jobIds,
+      ),
+    )
+    .option("--user <name>", "whom it runs as");
+}
+
+const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM"];
+/** They are the job's own, and ours when a job submits another. */
+const NOT_INHERITED = ["HOLDFAST_JOB_ID", "HOLDFAST_TOKEN"];
+
+export function readSpec(command: Command, words: string[]): Spec {
+  const { name, key, directory, env, cleanEnv, ...rest } = command.opts();
+  const { cpus, memory, timeout, grace, priority, after, user } = rest;
+  const environment = { ...callersEnvironment(cleanEnv === true), ...env };
+  const here = Deno.cwd();
+  const place = directory === undefined
+    ? here
+    : directory.startsWith("/")
+    ? directory
+    : `${here}/${directory}`;
+  const wanted = { name, key, cpus, memory, timeout, grace, priority, after, user };
+  return { command: words, directory: place, environment, ...wanted };
+}
+
+function callersEnvironment(isClean: boolean): Record<string, string> {
+  const all = Object.entries(Deno.env.toObject());
+  const wanted = all.filter(([name]) =>
+    isClean ? KEPT.includes(name) : /^[A-Za-z_]\w*$/.test(name) && !NOT_INHERITED.includes(name)
+  );
+  return Object.fromEntries(wanted);
+}
