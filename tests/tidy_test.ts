@@ -29,9 +29,7 @@ const DECISIONS = ["decide.ts", "schedule.ts", "kill*.ts"].map((name) => `src/su
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
-const ROOTS = ["config.ts", "paths.ts", "session_verb.ts", "units.ts", "version.ts"].map((name) =>
-  `src/${name}`
-);
+const ROOTS = ["config.ts", "paths.ts", "units.ts", "version.ts"].map((name) => `src/${name}`);
 const CLI_IMPORTS = [CLI, CLIENT, ...WIRE, JOB, ...ROOTS];
 
 const ROOMS: Room[] = [
