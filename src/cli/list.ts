@@ -65,12 +65,13 @@ function table(jobs: Job[]): string[] {
 
 async function allJobs(client: Client, states?: State[], name?: string): Promise<Job[]> {
   const jobs: Job[] = [];
-  for (let after: number | undefined;;) {
+  let after: number | undefined;
+  do {
     const page = await client.call("List", { states, name, after, limit: PAGE });
     jobs.push(...page.jobs);
-    if (page.next === undefined) return jobs;
     after = page.next;
-  }
+  } while (after !== undefined);
+  return jobs;
 }
 
 function readStates(text?: string): State[] | undefined {

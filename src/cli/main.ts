@@ -72,11 +72,12 @@ function program(words: string[]): Command {
     .version(`holdfast ${version} (commit ${commit})`, "-V, --version")
     .enablePositionalOptions()
     .helpCommand(false)
+    .allowExcessArguments()
     .addHelpText("after", EPILOGUE)
     .action(() => overview(program));
-  const called = words.filter((word) => Object.hasOwn(VERBS, word))[0];
-  const wanted = called === undefined ? Object.values(VERBS) : [VERBS[called]!];
-  for (const make of wanted) program.addCommand(make());
+  const called = words.filter((word) => Object.hasOwn(VERBS, word));
+  const wanted = called.length > 0 ? [...new Set(called)] : Object.keys(VERBS);
+  for (const name of wanted) program.addCommand(VERBS[name]!());
   for (const command of [program, ...program.commands]) {
     command.exitOverride().showSuggestionAfterError()
       .showHelpAfterError(`See: ${command === program ? "" : "holdfast "}${command.name()} --help`)
