@@ -51,7 +51,6 @@ const lib = Deno.dlopen("libc.so.6", {
   setsid: { parameters: [], result: "i32" },
   sigaction: { parameters: ["i32", "buffer", "pointer"], result: "i32" },
   sigprocmask: { parameters: ["i32", "buffer", "pointer"], result: "i32" },
-  sigfillset: { parameters: ["buffer"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   strerror: { parameters: ["i32"], result: "pointer" },
   syscall: { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" },

@@ -33,8 +33,8 @@ export class Spawner {
   #pidBytes = new Uint8Array(this.#pid.buffer);
 
   constructor(stateDirectory: string, private readonly script: string) {
-    const everySignal = new Uint8Array(SIGNAL_SET_BYTES);
-    libc.sigfillset(everySignal);
+    // Not sigfillset, which leaves out 32 and 33: glibc would have them ignored in the child.
+    const everySignal = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
     libc.posix_spawnattr_init(this.#attributes);
     libc.posix_spawnattr_setsigdefault(this.#attributes, everySignal);
     libc.posix_spawnattr_setsigmask(this.#attributes, new Uint8Array(SIGNAL_SET_BYTES));

@@ -140,7 +140,7 @@ export class Journal {
   #recordRunning(job: Job, change: Change & { kind: "running" }, atMs: number) {
     const { shim, leader, startedAtMs, adopted } = change;
     this.#run(
-      "UPDATE jobs SET state = 'RUNNING', started_at = ?, adopted = ? WHERE id = ?",
+      "UPDATE jobs SET state = 'RUNNING', started_at = MAX(submitted_at, ?), adopted = ? WHERE id = ?",
       Math.round(startedAtMs),
       adopted ? 1 : 0,
       job.id,
@@ -161,7 +161,8 @@ export class Journal {
     this.#run(
       `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?,
         user_time_ms = ?, system_time_ms = ?, max_memory = ?,
-        started_at = COALESCE(started_at, ?), ended_at = ? WHERE id = ? AND ${LIVE}`,
+        started_at = COALESCE(started_at, ?),
+        ended_at = MAX(COALESCE(started_at, submitted_at), ?) WHERE id = ? AND ${LIVE}`,
       end.state,
       end.reason,
       end.message ?? null,

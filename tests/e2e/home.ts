@@ -1,0 +1,238 @@
+/**
+ * A supervisor's home for one test: temporary directories, the compiled binary, clients and the
+ * command line. Disposing of it ends every process that it has given rise to and removes its files.
+ */
+
+import { assert } from "../assert.ts";
+import { Client } from "../../src/varlink/client.ts";
+import type { Job, Spec } from "../../src/varlink/interface.ts";
+
+export const BINARY = Deno.env.get("HOLDFAST_BIN") ??
+  new URL("../../dist/holdfast", import.meta.url).pathname;
+
+const DEADLINE_MS = 20_000;
+const MARK = "HOLDFAST_TEST_HOME";
+
+export interface Output {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Home implements AsyncDisposable {
+  readonly state: string;
+  readonly runtime: string;
+  readonly socket: string;
+  #daemon?: Deno.ChildProcess;
+  #logs = 0;
+
+  constructor(readonly directory = Deno.makeTempDirSync({ prefix: "holdfast-test-" })) {
+    // Other users may look in, since some tests ask as one.
+    Deno.chmodSync(directory, 0o755);
+    this.state = `${directory}/state`;
+    this.runtime = `${directory}/run`;
+    this.socket = `${this.runtime}/control.sock`;
+  }
+
+  /** A new home with a supervisor that answers. */
+  static async start(...flags: string[]): Promise<Home> {
+    const home = new Home();
+    await home.start(...flags);
+    return home;
+  }
+
+  get pid(): number {
+    return this.#daemon!.pid;
+  }
+
+  get environment(): Record<string, string> {
+    return {
+      PATH: Deno.env.get("PATH")!,
+      HOLDFAST_STATE_DIR: this.state,
+      HOLDFAST_RUNTIME_DIR: this.runtime,
+      LOG_LEVEL: "DEBUG",
+      [MARK]: this.directory,
+    };
+  }
+
+  get log(): string {
+    const logs = Array.from({ length: this.#logs }, (_, i) => `${this.directory}/log.${i + 1}`);
+    return logs.map((path) => Deno.readTextFileSync(path)).join("");
+  }
+
+  /** Starts a supervisor, under `wrapper` if there is one, and waits until it answers. */
+  async start(...flags: string[]): Promise<void> {
+    this.launch(flags);
+    await until(`a supervisor answers; log: ${this.log}`, () => this.answers());
+  }
+
+  launch(flags: string[], wrapper: string[] = []): void {
+    const log = `${this.directory}/log.${++this.#logs}`;
+    Deno.writeTextFileSync(log, "");
+    const words = [...wrapper, BINARY, "daemon", "--cpus", "8", ...flags];
+    this.#daemon = new Deno.Command("sh", {
+      args: ["-c", 'log=$1; shift; exec "$@" 2>>"$log" </dev/null >/dev/null', "sh", log, ...words],
+      env: this.environment,
+      clearEnv: true,
+      cwd: "/",
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
+  async answers(): Promise<boolean> {
+    try {
+      await this.use((client) => client.call("Node", {}));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async signal(signal: Deno.Signal): Promise<number> {
+    this.#daemon!.kill(signal);
+    return await this.ended();
+  }
+
+  /** The exit code of the supervisor that was started last. */
+  async ended(): Promise<number> {
+    const { code } = await this.#daemon!.status;
+    this.#daemon = undefined;
+    return code;
+  }
+
+  /** kill -9, and nobody there until the next start. */
+  async crash(): Promise<void> {
+    await this.signal("SIGKILL");
+  }
+
+  async restart(...flags: string[]): Promise<void> {
+    await this.crash();
+    await this.start(...flags);
+  }
+
+  async use<T>(body: (client: Client) => Promise<T>): Promise<T> {
+    const client = await Client.connect(this.socket);
+    try {
+      return await body(client);
+    } finally {
+      client.close();
+    }
+  }
+
+  async submit(command: string | string[], spec: Partial<Spec> = {}): Promise<number> {
+    const words = typeof command === "string" ? ["sh", "-c", command] : command;
+    const environment = { ...this.environment, ...spec.environment };
+    const full = { directory: this.directory, ...spec, command: words, environment };
+    const { job } = await this.use((client) => client.call("Submit", { spec: full }));
+    return job.id;
+  }
+
+  async status(id: number): Promise<Job> {
+    return (await this.use((client) => client.call("Status", { id }))).job;
+  }
+
+  async cancel(id: number): Promise<Job> {
+    return (await this.use((client) => client.call("Cancel", { id }))).job;
+  }
+
+  /** The job when it has ended. */
+  async wait(id: number, timeout = DEADLINE_MS / 1000): Promise<Job> {
+    const { job } = await this.use((client) => client.call("Wait", { id, timeout }));
+    assert(job.endedAt, `job ${id} has not ended: ${JSON.stringify(job)}; log: ${this.log}`);
+    return job;
+  }
+
+  async running(id: number): Promise<Job> {
+    return await until(`job ${id} runs`, async () => {
+      const job = await this.status(id);
+      return job.state === "RUNNING" && job;
+    });
+  }
+
+  stdout(id: number): string {
+    return Deno.readTextFileSync(`${this.state}/runs/${id}/stdout.log`);
+  }
+
+  /** Lines of a file in the home; none when it does not exist. */
+  lines(name: string): string[] {
+    try {
+      return Deno.readTextFileSync(`${this.directory}/${name}`).split("\n").slice(0, -1);
+    } catch {
+      return [];
+    }
+  }
+
+  async run(...words: string[]): Promise<Output> {
+    return await this.runAs({}, ...words);
+  }
+
+  async runAs(
+    options: { uid?: number; env?: Record<string, string> },
+    ...words: string[]
+  ): Promise<Output> {
+    const { code, stdout, stderr } = await new Deno.Command(BINARY, {
+      args: words,
+      env: { ...this.environment, ...options.env },
+      clearEnv: true,
+      uid: options.uid,
+      stdin: "null",
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  }
+
+  /** Processes of this home, the supervisor itself left out. */
+  processes(): number[] {
+    return processesWith(`${MARK}=${this.directory}`).filter((pid) => pid !== this.#daemon?.pid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#daemon) {
+      try {
+        await this.crash();
+      } catch {
+        // It has ended already.
+      }
+    }
+    await until("its processes have ended", () => {
+      const pids = processesWith(`${MARK}=${this.directory}`);
+      for (const pid of pids) {
+        try {
+          Deno.kill(pid, "SIGKILL");
+        } catch {
+          // It ended first.
+        }
+      }
+      return pids.length === 0;
+    });
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+/** Waits for what must come true; fails when it has not within 20 s. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+): Promise<Exclude<T, false | undefined | null>> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const result = await condition();
+    if (result) return result as Exclude<T, false | undefined | null>;
+    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function processesWith(entry: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    if (!Number.isInteger(pid)) return false;
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").includes(entry) &&
+        !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    } catch {
+      return false;
+    }
+  });
+}
