@@ -50,7 +50,8 @@ export class HoldfastService implements Service {
 
   handle(call: Call): void {
     const at = call.method.lastIndexOf(".");
-    const [interfaceName, method] = [call.method.slice(0, at), call.method.slice(at + 1)];
+    const interfaceName = call.method.slice(0, Math.max(0, at));
+    const method = call.method.slice(at + 1);
     try {
       if (!this.#mayCall(call)) call.fail(`${SERVICE}.PermissionDenied`, {});
       else if (interfaceName === SERVICE && introspect(call, method)) return;

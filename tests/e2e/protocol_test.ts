@@ -1,0 +1,295 @@
+/** The control protocol, on the compiled binary: introspection, errors, bad input, rude peers. */
+
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { Home, until } from "./home.ts";
+import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
+
+/** A connection that sends whatever bytes it likes. */
+class RawPeer implements Disposable {
+  #text = "";
+
+  private constructor(private readonly connection: Deno.Conn) {}
+
+  static async connect(home: Home): Promise<RawPeer> {
+    return new RawPeer(await Deno.connect({ transport: "unix", path: home.socket }));
+  }
+
+  async send(text: string | Uint8Array): Promise<void> {
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    for (let sent = 0; sent < bytes.length;) {
+      sent += await this.connection.write(bytes.subarray(sent));
+    }
+  }
+
+  /** The next message; undefined when the connection is closed. */
+  async receive(): Promise<any> {
+    const buffer = new Uint8Array(65536);
+    while (!this.#text.includes("\0")) {
+      const count = await this.connection.read(buffer).catch(() => null);
+      if (count === null) return undefined;
+      this.#text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    const end = this.#text.indexOf("\0");
+    const message = JSON.parse(this.#text.slice(0, end));
+    this.#text = this.#text.slice(end + 1);
+    return message;
+  }
+
+  async ask(message: unknown): Promise<any> {
+    await this.send(JSON.stringify(message) + "\0");
+    return await this.receive();
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.connection.close();
+    } catch {
+      // It is closed.
+    }
+  }
+}
+
+Deno.test("a client can learn the service and its interface", async () => {
+  await using home = await Home.start();
+  using peer = await RawPeer.connect(home);
+  const info = await peer.ask({ method: "org.varlink.service.GetInfo" });
+  assertEquals(info.parameters.interfaces, ["org.varlink.service", "io.holdfast"]);
+  const method = "org.varlink.service.GetInterfaceDescription";
+  const { parameters } = await peer.ask({ method, parameters: { interface: "io.holdfast" } });
+  assertEquals(parameters.description, INTERFACE_DESCRIPTION);
+  const unknown = await peer.ask({ method, parameters: { interface: "io.other" } });
+  assertEquals(unknown, {
+    error: "org.varlink.service.InterfaceNotFound",
+    parameters: { interface: "io.other" },
+  });
+});
+
+Deno.test("wrong calls get the errors that Varlink has for them, and the connection stays", async () => {
+  await using home = await Home.start();
+  using peer = await RawPeer.connect(home);
+  const cases: [unknown, string, unknown][] = [
+    [{ method: "io.holdfast.Nothing" }, "org.varlink.service.MethodNotFound", {
+      method: "io.holdfast.Nothing",
+    }],
+    [{ method: "io.other.Thing" }, "org.varlink.service.InterfaceNotFound", {
+      interface: "io.other",
+    }],
+    [{ method: "Status" }, "org.varlink.service.InterfaceNotFound", { interface: "" }],
+    [{ method: "io.holdfast.Status" }, "org.varlink.service.InvalidParameter", { parameter: "id" }],
+    [
+      { method: "io.holdfast.Status", parameters: { id: "1" } },
+      "org.varlink.service.InvalidParameter",
+      { parameter: "id" },
+    ],
+    [
+      { method: "io.holdfast.Status", parameters: { id: 1, extra: 1 } },
+      "org.varlink.service.InvalidParameter",
+      { parameter: "extra" },
+    ],
+    [{ method: "io.holdfast.Watch" }, "org.varlink.service.ExpectedMore", {}],
+    [{ method: "io.holdfast.Logs", parameters: { id: 1 } }, "org.varlink.service.ExpectedMore", {}],
+    [{ method: "io.holdfast.Status", parameters: { id: 9 } }, "io.holdfast.NoSuchJob", { id: 9 }],
+    [
+      { method: "io.holdfast.Logs", more: true, parameters: { id: 9, offset: 1 } },
+      "org.varlink.service.InvalidParameter",
+      { parameter: "offset" },
+    ],
+  ];
+  for (const [call, error, parameters] of cases) {
+    assertEquals(await peer.ask(call), { error, parameters });
+  }
+});
+
+Deno.test("an invalid job is refused by the name of the field", async () => {
+  await using home = await Home.start();
+  using peer = await RawPeer.connect(home);
+  const cases: [unknown, string, RegExp][] = [
+    [{}, "command", /./],
+    [{ command: [] }, "command", /must not be empty/],
+    [{ command: [""] }, "command", /name of a program/],
+    [{ command: "true" }, "command", /list of strings/],
+    [{ command: ["a\0b"] }, "command", /NUL/],
+    [{ command: ["no-such-command"] }, "command", /not found in PATH/],
+    [{ command: ["/etc/passwd"] }, "command", /not an executable file/],
+    [{ command: ["true"], directory: "/no/such" }, "directory", /does not exist/],
+    [{ command: ["true"], directory: "relative" }, "directory", /absolute/],
+    [{ command: ["true"], timeout: -1 }, "timeout", /at least 0/],
+    [{ command: ["true"], timeout: 1.5 }, "timeout", /whole number/],
+    [{ command: ["true"], cpus: 0 }, "cpus", /at least 1/],
+    [{ command: ["true"], cpus: 9 }, "cpus", /gives out 8/],
+    [{ command: ["true"], memory: Number.MAX_SAFE_INTEGER }, "memory", /gives out/],
+    [{ command: ["true"], environment: { "A=B": "c" } }, "environment", /./],
+    [{ command: ["true"], environment: { A: 1 } }, "environment", /./],
+    [{ command: ["true"], user: "nobody" }, "user", /must be/],
+    [{ command: ["true"], after: [99] }, "after", /job 99/],
+    [{ command: ["true"], colour: "red" }, "colour", /not a field/],
+    ["true", "spec", /object/],
+  ];
+  for (const [spec, field, message] of cases) {
+    const { error, parameters } = await peer.ask({
+      method: "io.holdfast.Submit",
+      parameters: { spec },
+    });
+    assertEquals(
+      [error, parameters.field],
+      ["io.holdfast.InvalidJob", field],
+      JSON.stringify(spec),
+    );
+    assertMatch(parameters.message, message);
+  }
+});
+
+Deno.test("bytes that are no call are answered and the connection closed, others are served on", async () => {
+  await using home = await Home.start();
+  using other = await RawPeer.connect(home);
+  const cases: [string, string, RegExp][] = [
+    ["not json\0", "MalformedMessage", /JSON/],
+    ["\0", "MalformedMessage", /JSON/],
+    ["[1]\0", "MalformedMessage", /JSON/],
+    ['{"method":1}\0', "MalformedMessage", /method is not a string/],
+    ['{"method":"a.b","speed":1}\0', "MalformedMessage", /unknown key "speed"/],
+    ['{"method":"a.b","parameters":[]}\0', "MalformedMessage", /parameters is not an object/],
+    ['{"method":"io.hold\0fast.Node"}\0', "MalformedMessage", /JSON/],
+    [`{"method":"${"x".repeat(2 << 20)}"}\0`, "LimitExceeded", /./],
+  ];
+  for (const [text, error, message] of cases) {
+    using peer = await RawPeer.connect(home);
+    // The rest of a message that is too long is not read.
+    await peer.send(text).catch(() => {});
+    const reply = await peer.receive();
+    assertEquals(reply.error, `io.holdfast.${error}`);
+    assertMatch(reply.parameters.message ?? reply.parameters.what, message);
+    assertEquals(await peer.receive(), undefined, "the connection is closed");
+    assert((await other.ask({ method: "io.holdfast.Node" })).parameters.node);
+  }
+});
+
+Deno.test("a peer that leaves in mid-message harms nobody, and what it was promised holds", async () => {
+  await using home = await Home.start();
+  for (let i = 0; i < 20; i++) {
+    using peer = await RawPeer.connect(home);
+    await peer.send('{"method":"io.holdfast.Submit","parameters":{"spec":{"command":["tr');
+  }
+  const id = await home.submit(["true"]);
+  assertEquals((await home.wait(id)).state, "COMPLETED");
+});
+
+Deno.test("replies come in the order of the calls, submissions pipelined", async () => {
+  await using home = await Home.start();
+  using peer = await RawPeer.connect(home);
+  const submit = (name: string) =>
+    JSON.stringify({
+      method: "io.holdfast.Submit",
+      parameters: { spec: { command: ["true"], name } },
+    }) + "\0";
+  const list = JSON.stringify({ method: "io.holdfast.List" }) + "\0";
+  await peer.send(submit("a") + submit("b") + list + submit("c") + list);
+  const replies = [];
+  for (let i = 0; i < 5; i++) replies.push((await peer.receive()).parameters);
+  assertEquals(replies.map(({ job, jobs }) => job?.spec.name ?? jobs.length), [
+    "a",
+    "b",
+    2,
+    "c",
+    3,
+  ]);
+});
+
+Deno.test("a oneway call is done and not answered", async () => {
+  await using home = await Home.start();
+  using peer = await RawPeer.connect(home);
+  await peer.send(
+    JSON.stringify({
+      method: "io.holdfast.Submit",
+      oneway: true,
+      parameters: { spec: { command: ["true"] } },
+    }) + "\0",
+  );
+  const { parameters } = await peer.ask({ method: "io.holdfast.List" });
+  assertEquals(parameters.jobs.length, 1);
+});
+
+Deno.test("a peer that never reads its replies does not grow the supervisor or stop others", async () => {
+  await using home = await Home.start("--max-unread", "64K");
+  const id = await home.submit("head -c 20000000 /dev/zero");
+  await home.wait(id);
+  using rude = await RawPeer.connect(home);
+  const logs = JSON.stringify({ method: "io.holdfast.Logs", more: true, parameters: { id } }) +
+    "\0";
+  await rude.send(logs.repeat(20));
+  for (let i = 0; i < 20; i++) await home.wait(await home.submit(["true"]));
+  const status = Deno.readTextFileSync(`/proc/${home.pid}/status`);
+  assert(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) < 200_000, status);
+  // It is served on when it reads: each call in its turn, every byte there.
+  let bytes = 0;
+  for (let finals = 0; finals < 2;) {
+    const { parameters, continues } = await rude.receive();
+    bytes += parameters.data ? atob(parameters.data).length : 0;
+    if (!continues) finals++;
+  }
+  assertEquals(bytes, 40_000_000);
+});
+
+Deno.test("more connections than allowed are refused with the limit", async () => {
+  await using home = await Home.start("--max-connections", "2");
+  using _first = await RawPeer.connect(home);
+  using _second = await RawPeer.connect(home);
+  await until("both are counted", async () => {
+    using third = await RawPeer.connect(home);
+    const reply = await third.receive().catch(() => undefined);
+    return reply?.error === "io.holdfast.LimitExceeded" && reply.parameters.limit === 2;
+  });
+});
+
+Deno.test("a full queue refuses jobs with its limit", async () => {
+  await using home = await Home.start("--cpus", "1", "--max-queued", "2");
+  await home.running(await home.submit(["sleep", "1000"]));
+  await home.submit(["true"]);
+  await home.submit(["true"]);
+  const refused = await home.submit(["true"]).catch((error) => [error.name, error.parameters]);
+  assertEquals(refused, ["QueueFull", { limit: 2 }]);
+});
+
+Deno.test("another user is known by the kernel and refused", async () => {
+  await using home = await Home.start();
+  const { code, stderr } = await home.runAs({ uid: 65534 }, "node");
+  assertEquals(code, 5, stderr);
+  assertMatch(stderr, /answers only root and its own user/);
+  assertMatch(home.log, /WARN refused uid=65534 .*method=io\.holdfast\.Node/);
+});
+
+Deno.test("watch streams every transition, also those before it", async () => {
+  await using home = await Home.start();
+  const states: string[] = [];
+  const id = await home.submit("sleep 0.3; exit 2");
+  await home.use(async (client) => {
+    for await (const { event } of client.stream("Watch", { since: 0, id })) {
+      if (!event) continue;
+      states.push(event.state);
+      if (event.state === "FAILED") break;
+    }
+  });
+  assertEquals(states, ["QUEUED", "STARTING", "RUNNING", "FAILED"]);
+  const { events } = await home.use((client) => client.call("History", { id }));
+  assertEquals(events.map(({ state }) => state), states);
+});
+
+Deno.test("wait answers after its time with the job as it then is", async () => {
+  await using home = await Home.start();
+  const id = await home.submit(["sleep", "1000"]);
+  const { job } = await home.use((client) => client.call("Wait", { id, timeout: 1 }));
+  assertEquals([job.id, job.endedAt], [id, undefined]);
+});
+
+Deno.test("list pages in id order and filters", async () => {
+  await using home = await Home.start();
+  for (const name of ["a", "b", "a", "a"]) await home.wait(await home.submit(["true"], { name }));
+  const page = await home.use((client) => client.call("List", { name: "a", limit: 2 }));
+  assertEquals([page.jobs.map(({ id }) => id), page.next], [[1, 3], 3]);
+  const rest = await home.use((client) =>
+    client.call("List", { name: "a", limit: 2, after: page.next })
+  );
+  assertEquals([rest.jobs.map(({ id }) => id), rest.next], [[4], undefined]);
+  const none = await home.use((client) => client.call("List", { states: ["FAILED"] }));
+  assertEquals(none.jobs, []);
+});
