@@ -35,8 +35,15 @@ export class ProcessHandle {
     return send(this.fd, signal, 0n) === 0 || endedElseThrow("pidfd_send_signal");
   }
 
-  /** Signals the process group that it leads. False when nobody is left in it. */
+  /**
+   * Signals the process group that it leads; it alone while it has not begun one, as between its
+   * first sign of life and setsid(2). False when nobody is left.
+   */
   signalGroup(signal: number): boolean {
+    return this.#signalLedGroup(signal) || this.signal(signal);
+  }
+
+  #signalLedGroup(signal: number): boolean {
     if (send(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
     if (lastErrno() !== errno.EINVAL) return endedElseThrow("pidfd_send_signal");
     // Before Linux 6.9. While the leader is there its pid names the group and nothing else.

@@ -5,7 +5,7 @@
 
 import { constants } from "node:os";
 import { wallMs } from "../host/clock.ts";
-import { NO_ENVIRONMENT } from "../host/environment.ts";
+import { DEFAULT_ENVIRONMENT } from "../host/environment.ts";
 import { cannotEnter, cannotExecute } from "../host/lookup.ts";
 import type { RunFiles } from "../host/run_files.ts";
 import { isStarted, type LiveJob } from "../job/job.ts";
@@ -33,7 +33,7 @@ export class Requests {
     if (this.supervisor.status.queued >= queued) refuse({ error: "QueueFull", limit: queued });
     const invalid = this.#cannotRun(spec);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
-    const id = this.supervisor.submit(spec, uid, demandOf(spec));
+    const id = this.supervisor.roster.add(spec, demandOf(spec), uid);
     return { job: this.journal.job(id)!, created: true };
   }
 
@@ -43,7 +43,7 @@ export class Requests {
   }
 
   cancel(id: number): { job: JobRecord } {
-    const live = this.supervisor.liveJob(id);
+    const live = this.supervisor.roster.get(id);
     if (live) this.supervisor.stop(live, "cancel");
     return { job: this.#known(id) };
   }
@@ -51,7 +51,7 @@ export class Requests {
   signal(id: number, signal: number): { job: JobRecord } {
     const job = this.#known(id);
     if (job.endedAtMs !== undefined) refuse({ error: "JobEnded", id, state: job.state });
-    const live: LiveJob | undefined = this.supervisor.liveJob(id);
+    const live: LiveJob | undefined = this.supervisor.roster.get(id);
     const leader = live && isStarted(live) ? this.supervisor.leaderHandle(id) : undefined;
     if (!leader?.signalGroup(signal)) refuse({ error: "NotRunning", id, state: job.state });
     return { job };
@@ -101,7 +101,7 @@ export class Requests {
     const directory = spec.directory ?? "/";
     const lost = cannotEnter(directory);
     if (lost !== undefined) return { field: "directory", message: lost };
-    const path = (spec.environment ?? NO_ENVIRONMENT).PATH ?? NO_ENVIRONMENT.PATH!;
+    const path = (spec.environment ?? DEFAULT_ENVIRONMENT).PATH ?? DEFAULT_ENVIRONMENT.PATH!;
     const missing = cannotExecute(spec.command[0]!, directory, path);
     return missing === undefined ? undefined : { field: "command", message: missing };
   }

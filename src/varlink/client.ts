@@ -1,6 +1,6 @@
 /** A small Varlink client for one connection: calls may be pipelined, replies come in their order. */
 
-import { encodeMessage, parseMessage, Splitter } from "./framing.ts";
+import { messageText, parseMessage, Splitter } from "./framing.ts";
 import { INTERFACE_NAME, type Methods } from "./interface.ts";
 
 /** The service has refused a call. `name` without the interface's own, as `NoSuchJob`. */
@@ -21,6 +21,10 @@ export class NoSupervisor extends Error {
 /** A reply holds at most a page of 1,000 jobs with their environments. */
 const MAX_REPLY_BYTES = 1 << 30;
 const READ_BYTES = 1 << 16;
+/** Replies of a stream that nobody has asked for yet, before no more are read. */
+const MAX_UNREAD_REPLIES = 64;
+
+const encoder = new TextEncoder();
 
 interface Reply {
   parameters?: Record<string, unknown>;
@@ -31,12 +35,15 @@ interface Reply {
 interface Pending {
   take(reply: Reply): void;
   fail(error: Error): void;
+  /** Resolves when a stream has room again; absent for a single reply. */
+  hasRoom?(): Promise<void>;
 }
 
 export class Client {
   #pending: Pending[] = [];
   #lost?: NoSupervisor;
-  #writing: Promise<void> = Promise.resolve();
+  #unsent: string[] = [];
+  #isWriting = false;
 
   private constructor(private readonly path: string, private readonly connection: Deno.Conn) {
     this.#read();
@@ -68,29 +75,27 @@ export class Client {
     });
   }
 
-  /** The replies of a streaming method. Ends with the stream; throws as `call` does. */
+  /**
+   * The replies of a streaming method. Ends with the stream; throws as `call` does. What is not
+   * asked for is left unread. Leaving before the end closes the connection: Varlink has no other
+   * way to stop a stream.
+   */
   async *stream<M extends keyof Methods>(
     method: M,
     parameters: Methods[M][0],
   ): AsyncGenerator<Methods[M][1]> {
-    const replies: (Reply | Error)[] = [];
-    let wake = () => {};
-    const arrived = (item: Reply | Error) => {
-      replies.push(item);
-      wake();
-    };
-    const message = { method: `${INTERFACE_NAME}.${method}`, parameters, more: true };
-    this.#send(message, { take: arrived, fail: arrived });
-    for (;;) {
-      const reply = replies.shift();
-      if (!reply) {
-        await new Promise<void>((resolve) => wake = resolve);
-        continue;
+    const inbox = new Inbox();
+    this.#send({ method: `${INTERFACE_NAME}.${method}`, parameters, more: true }, inbox);
+    let isOpen = true;
+    try {
+      while (isOpen) {
+        const reply = await inbox.next();
+        isOpen = reply.continues === true;
+        if (reply.error) throw failure(reply.error, reply.parameters);
+        yield (reply.parameters ?? {}) as Methods[M][1];
       }
-      if (reply instanceof Error) throw reply;
-      if (reply.error) throw failure(reply.error, reply.parameters);
-      yield (reply.parameters ?? {}) as Methods[M][1];
-      if (!reply.continues) return;
+    } finally {
+      if (isOpen) this.close();
     }
   }
 
@@ -101,14 +106,25 @@ export class Client {
   #send(message: object, pending: Pending): void {
     if (this.#lost) return pending.fail(this.#lost);
     this.#pending.push(pending);
-    const bytes = encodeMessage(message);
-    this.#writing = this.#writing.then(() => this.#write(bytes)).catch(() => this.#lose("broken"));
+    this.#unsent.push(messageText(message));
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    // Calls made in one turn leave in one write.
+    queueMicrotask(() => void this.#write());
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await this.connection.write(bytes.subarray(sent));
+  async #write(): Promise<void> {
+    try {
+      while (this.#unsent.length > 0) {
+        const bytes = encoder.encode(this.#unsent.splice(0).join(""));
+        for (let sent = 0; sent < bytes.length;) {
+          sent += await this.connection.write(bytes.subarray(sent));
+        }
+      }
+    } catch {
+      // The other side is closed, and may have said why: reading finds out, and tells the callers.
     }
+    this.#isWriting = false;
   }
 
   async #read(): Promise<void> {
@@ -121,6 +137,7 @@ export class Client {
         for (const bytes of splitter.push(buffer.subarray(0, count))) {
           this.#take(parseMessage(bytes));
         }
+        await this.#pending[0]?.hasRoom?.();
       }
     } catch (error) {
       this.#lose((error as Error).message);
@@ -141,6 +158,41 @@ export class Client {
     } catch {
       // The runtime has closed it already.
     }
+  }
+}
+
+/** Replies of a stream between the socket and the reader. */
+class Inbox implements Pending {
+  #replies: Reply[] = [];
+  #error?: Error;
+  #wakeReader?: () => void;
+  #wakeSocket?: () => void;
+
+  take(reply: Reply): void {
+    this.#replies.push(reply);
+    this.#wakeReader?.();
+  }
+
+  fail(error: Error): void {
+    this.#error = error;
+    this.#wakeReader?.();
+    this.#wakeSocket?.();
+  }
+
+  hasRoom(): Promise<void> {
+    if (this.#error || this.#replies.length < MAX_UNREAD_REPLIES) return Promise.resolve();
+    return new Promise((resolve) => this.#wakeSocket = resolve);
+  }
+
+  /** What has arrived comes before the error that ended it. */
+  async next(): Promise<Reply> {
+    while (this.#replies.length === 0) {
+      if (this.#error) throw this.#error;
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    }
+    const reply = this.#replies.shift()!;
+    if (this.#replies.length < MAX_UNREAD_REPLIES) this.#wakeSocket?.();
+    return reply;
   }
 }
 

@@ -1,0 +1,144 @@
+/**
+ * The jobs that have not ended, as memory holds them, and the one way to change them: by a transition
+ * that is journaled in the same breath. When the journal takes a turn back, `load` takes memory back.
+ */
+
+import { wallMs } from "../host/clock.ts";
+import {
+  type Change,
+  type Demand,
+  isEnded,
+  isStarted,
+  type Job,
+  type LiveJob,
+  type QueuedJob,
+  type StartedJob,
+  transition,
+} from "../job/job.ts";
+import type { Log } from "../job/log.ts";
+import type { FullSpec } from "../job/spec.ts";
+import type { Journal } from "../store/journal.ts";
+import type { Aftermath } from "./aftermath.ts";
+import { Queue } from "./queue.ts";
+
+export class Roster {
+  readonly #live = new Map<number, LiveJob>();
+  #queue = new Queue();
+  #used = { jobs: 0, cpus: 0, memory: 0 };
+
+  /** Called in the turn in which a job has ended or gone back to the queue. */
+  onLeft: (id: number) => void = () => {};
+
+  constructor(
+    private readonly journal: Journal,
+    private readonly log: Log,
+    private readonly aftermath: Aftermath,
+  ) {
+    this.load();
+  }
+
+  /** Rebuilds memory from the journal. */
+  load(): void {
+    this.#live.clear();
+    this.#queue = new Queue();
+    this.#used = { jobs: 0, cpus: 0, memory: 0 };
+    const jobs = this.journal.liveJobs();
+    for (const job of jobs) this.#live.set(job.id, job);
+    for (const job of jobs) {
+      if (isStarted(job)) this.#use(job, 1);
+      else this.#queue.add(job, job.demand.after.filter((id) => this.#live.has(id)));
+    }
+  }
+
+  get(id: number): LiveJob | undefined {
+    return this.#live.get(id);
+  }
+
+  all(): LiveJob[] {
+    return [...this.#live.values()];
+  }
+
+  started(): StartedJob[] {
+    return this.all().filter(isStarted);
+  }
+
+  /** Queued jobs that could start, in the order in which they should. */
+  ready(): Iterable<QueuedJob> {
+    return this.#queue.ready();
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** What started jobs hold. */
+  get used(): { readonly jobs: number; readonly cpus: number; readonly memory: number } {
+    return this.#used;
+  }
+
+  /** Journals a new job and queues it. Returns its id. */
+  add(spec: FullSpec, demand: Demand, uid: number): number {
+    const { id, event } = this.journal.insertJob(spec, uid, wallMs());
+    this.aftermath.tell(event);
+    const job: QueuedJob = { id, demand, attempts: 0, state: "QUEUED" };
+    this.#live.set(id, job);
+    this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
+    const failed = demand.after.find((other) => this.#hasFailed(other));
+    if (failed !== undefined) this.#cancelDependent(job, failed);
+    return id;
+  }
+
+  /** Makes one transition and journals it. Throws when the job's state does not allow it. */
+  change(job: LiveJob, change: Change): Job {
+    const after = transition(job, change);
+    this.aftermath.tell(this.journal.record(after, change, wallMs()));
+    this.#tell(after, change);
+    if (job.state === "QUEUED") this.#queue.remove(job);
+    else if (!isStarted(after)) this.#use(job, -1);
+    if (isEnded(after)) {
+      this.#live.delete(after.id);
+      this.onLeft(after.id);
+      const completed = after.state === "COMPLETED";
+      for (const other of this.#queue.ended(after.id, completed)) {
+        this.#cancelDependent(other, after.id);
+      }
+      return after;
+    }
+    this.#live.set(after.id, after);
+    if (job.state === "QUEUED" && isStarted(after)) this.#use(after, 1);
+    if (after.state === "QUEUED") {
+      this.onLeft(after.id);
+      this.#queue.add(after, []);
+    }
+    return after;
+  }
+
+  #cancelDependent(job: QueuedJob, on: number): void {
+    const message = `job ${on}, which it was to follow, did not complete`;
+    const end = { state: "CANCELLED", reason: "dependency", message } as const;
+    this.change(job, { kind: "ended", end: { ...end, endedAtMs: wallMs() } });
+  }
+
+  /** A job that is no longer in the journal has ended long ago; its dependents knew its end then. */
+  #hasFailed(id: number): boolean {
+    if (this.#live.has(id)) return false;
+    const state = this.journal.job(id)?.state;
+    return state !== undefined && state !== "COMPLETED";
+  }
+
+  #use(job: StartedJob, sign: 1 | -1): void {
+    this.#used.jobs += sign;
+    this.#used.cpus += sign * job.demand.cpus;
+    this.#used.memory += sign * job.demand.memory;
+  }
+
+  #tell(job: Job, change: Change): void {
+    if (change.kind === "stopping") {
+      this.log.info("stopping", { job: job.id, why: change.stopping.kind });
+    } else if (isEnded(job)) {
+      const { reason, message, exit } = job.end;
+      const code = exit && `${exit.code}:${exit.signal}`;
+      this.log.info(job.state, { job: job.id, reason, exit: code, message });
+    } else this.log.debug(job.state, { job: job.id });
+  }
+}
