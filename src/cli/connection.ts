@@ -38,20 +38,22 @@ export async function withClient<T>(
   }
 }
 
-/** The same, again with the next supervisor when one dies, for up to a minute. */
+/**
+ * The same, again with the next supervisor when one dies, for up to a minute. `wasThere`: one has
+ * answered this command before, so that it is waited for from the beginning.
+ */
 export async function withAnyClient<T>(
   command: Command,
   body: (client: Client) => Promise<T>,
+  { wasThere = false }: { wasThere?: boolean } = {},
 ): Promise<T> {
-  let isFirst = true;
-  for (;;) {
-    const client = isFirst ? await Client.connect(socketOf(command)) : await reconnect(command);
-    isFirst = false;
+  for (let isKnown = wasThere;; isKnown = true) {
+    const client = isKnown ? await reconnect(command) : await Client.connect(socketOf(command));
     try {
       return await body(client);
     } catch (error) {
       if (!(error instanceof NoSupervisor)) throw error;
-      complain("the supervisor is gone; waiting for the next one");
+      tellItIsGone();
     } finally {
       client.close();
     }
@@ -65,9 +67,20 @@ async function reconnect(command: Command): Promise<Client> {
       return await Client.connect(socketOf(command));
     } catch (error) {
       if (!(error instanceof NoSupervisor) || Date.now() > until) throw error;
+      tellItIsGone();
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+let toldAtMs = -Infinity;
+
+/** Once for all the connections that one verb has. */
+function tellItIsGone(): void {
+  const isTold = Date.now() - toldAtMs < PATIENCE_MS;
+  if (isTold) return;
+  toldAtMs = Date.now();
+  complain(`the supervisor is gone; waiting up to ${PATIENCE_MS / 1000} s for the next one`);
 }
 
 /** For verbs whose exit code is the job's: every failure of ours is told apart from it. */

@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { type Command, Option } from "commander";
+import type { Client } from "../varlink/client.ts";
 import type { Stream } from "../varlink/interface.ts";
 import { count, jobId, withExamples } from "./arguments.ts";
 import { globals, withAnyClient, withClient } from "./connection.ts";
@@ -13,8 +14,8 @@ interface LogOptions {
   readonly stream?: Stream;
   readonly offset?: number;
   readonly follow?: boolean;
-  /** Print nothing, only wait for the end. */
-  readonly silent?: boolean;
+  /** A supervisor has answered before: it is waited for when it is away. */
+  readonly wasThere?: boolean;
 }
 
 export function logs(): Command {
@@ -49,19 +50,18 @@ async function show(
   command: Command,
   id: number,
   stream: Stream,
-  { offset: first = 0, follow = false, silent = false }: LogOptions,
+  { offset: first = 0, follow = false, wasThere }: LogOptions,
 ): Promise<void> {
   let offset = first;
   const { json } = globals(command);
-  const connect = follow ? withAnyClient : withClient;
-  await connect(command, async (client) => {
+  const copy = async (client: Client) => {
     for await (const reply of client.stream("Logs", { id, stream, offset, follow })) {
       if (!reply.data) continue;
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
-      if (silent) continue;
       if (json) printJson(reply);
       else write(bytes, stream === "stdout" ? Deno.stdout : Deno.stderr);
     }
-  });
+  };
+  await (follow ? withAnyClient(command, copy, { wasThere }) : withClient(command, copy));
 }

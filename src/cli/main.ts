@@ -10,7 +10,7 @@ import { history } from "./history.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { describeNode, drain, node, resume } from "./node.ts";
-import { complain, print, printJson } from "./output.ts";
+import { complain, print, printError, printJson, ReaderGone } from "./output.ts";
 import { prune } from "./prune.ts";
 import { recover } from "./recover.ts";
 import { resubmit } from "./resubmit.ts";
@@ -44,6 +44,9 @@ const VERBS: Record<string, () => Command> = {
   upgrade,
 };
 
+/** Their exit codes are the job's, so all of ours is one other code. */
+const LIKE_JOB = ["run", "wait"];
+
 const EPILOGUE = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such job, 4 no supervisor answers, 5 refused.
 run and wait exit as the job did, and 125 for everything else.
@@ -59,7 +62,8 @@ export async function main(words: string[]): Promise<number> {
     return EXIT.done;
   } catch (error) {
     // Commander has printed what was wrong, or the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof ReaderGone) return EXIT.done;
     const { message, exitCode } = tell(error);
     complain(message);
     return exitCode;
@@ -79,9 +83,15 @@ function program(words: string[]): Command {
   const wanted = called.length > 0 ? [...new Set(called)] : Object.keys(VERBS);
   for (const name of wanted) program.addCommand(VERBS[name]!());
   for (const command of [program, ...program.commands]) {
-    command.exitOverride().showSuggestionAfterError()
+    const wrongUse = LIKE_JOB.includes(command.name()) ? EXIT.notTheJob : EXIT.usage;
+    command.exitOverride(({ exitCode, code, message }) => {
+      throw new CommanderError(exitCode === 0 ? EXIT.done : wrongUse, code, message);
+    })
+      .showSuggestionAfterError()
       .showHelpAfterError(`See: ${command === program ? "" : "holdfast "}${command.name()} --help`)
       .configureOutput({
+        writeOut: (text) => print(text.replace(/\n$/, "")),
+        writeErr: printError,
         outputError: (text, write) => write(text.replace(/^error: /, "holdfast: ")),
       });
   }

@@ -2,18 +2,30 @@
 
 const encoder = new TextEncoder();
 
-/** Ends quietly when the reader has gone, as `| head` does. */
-export function write(bytes: Uint8Array, to: typeof Deno.stdout = Deno.stdout): void {
-  try {
-    for (let sent = 0; sent < bytes.length;) sent += to.writeSync(bytes.subarray(sent));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
-    throw error;
+const RETRY_MS = 5;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Nobody reads what we print any more, as after `| head`. */
+export class ReaderGone extends Error {
+  override name = "ReaderGone";
+}
+
+/** Writes all of it, however slowly it is read. Throws ReaderGone. */
+export function write(bytes: Uint8Array, to: { writeSync(part: Uint8Array): number }): void {
+  for (let sent = 0; sent < bytes.length;) {
+    try {
+      sent += to.writeSync(bytes.subarray(sent));
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("nobody reads the output");
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      // Whoever shares the pipe with us has made it non-blocking, and it is full.
+      Atomics.wait(pause, 0, 0, RETRY_MS);
+    }
   }
 }
 
 export function print(line: string): void {
-  write(encoder.encode(line + "\n"));
+  write(encoder.encode(line + "\n"), Deno.stdout);
 }
 
 /** The protocol's own object, on one line. */
@@ -21,10 +33,19 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
+/** Tells on standard error what is wrong; whether anybody reads it changes nothing. */
 export function complain(message: string): void {
   const [first, ...rest] = message.split("\n");
   const lines = [`holdfast: ${first}`, ...rest.map((line) => `  ${line}`)];
-  write(encoder.encode(lines.join("\n") + "\n"), Deno.stderr);
+  printError(lines.join("\n") + "\n");
+}
+
+export function printError(text: string): void {
+  try {
+    write(encoder.encode(text), Deno.stderr);
+  } catch {
+    // It cannot be told where everything else would be.
+  }
 }
 
 export function isColourful(): boolean {

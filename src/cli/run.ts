@@ -1,15 +1,18 @@
 /** holdfast run: submits, shows the output as it comes, and exits as the job did. */
 
 import type { Command } from "commander";
+import type { Job } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
+import { EXIT, tell } from "./failure.ts";
 import { showLogs } from "./logs.ts";
 import { complain, printJson } from "./output.ts";
 import { addSpecOptions, readSpec } from "./submit.ts";
 import { jobExitCode } from "./wait.ts";
 import { verb } from "./verb.ts";
 
-const SIGINT_EXIT = 130;
+const SIGNAL_EXITS = { SIGINT: 130, SIGTERM: 143 } as const;
+const THERE = { wasThere: true };
 
 export function run(): Command {
   const command = addSpecOptions(verb("run", "submit a job, show its output, exit as it does"))
@@ -27,28 +30,43 @@ export function run(): Command {
 
 async function runJob(command: Command, words: string[]): Promise<number> {
   const spec = readSpec(command, words);
-  const { job } = await withClient(command, (client) => client.call("Submit", { spec }));
-  cancelOnSignal(command, job.id);
-  await showLogs(command, job.id, { follow: true, silent: globals(command).json === true });
-  const { job: ended } = await withAnyClient(
-    command,
-    (client) => client.call("Wait", { id: job.id }),
-  );
-  if (globals(command).json) printJson({ job: ended });
-  return jobExitCode(ended);
+  const submitted = withClient(command, (client) => client.call("Submit", { spec }));
+  // Before the answer: a job whose submitter was interrupted must not run on unnoticed.
+  cancelOnSignal(command, submitted.then(({ job }) => job.id));
+  const { job: { id } } = await submitted;
+  try {
+    return jobExitCode(await follow(command, id));
+  } catch (error) {
+    complain(`${tell(error).message}\njob ${id} is left to itself: holdfast status ${id}`);
+    return EXIT.notTheJob;
+  }
 }
 
-function cancelOnSignal(command: Command, id: number): void {
+/** Shows the output until the job has ended; with --json its end alone. */
+async function follow(command: Command, id: number): Promise<Job> {
+  const { json } = globals(command);
+  if (!json) await showLogs(command, id, { follow: true, ...THERE });
+  const reply = await withAnyClient(command, (client) => client.call("Wait", { id }), THERE);
+  if (json) printJson(reply);
+  return reply.job;
+}
+
+function cancelOnSignal(command: Command, submitted: Promise<number>): void {
+  let id: number | undefined;
   let isAsked = false;
-  const cancel = () => {
+  submitted.then((answer) => id = answer, () => {});
+  const cancel = async (signal: keyof typeof SIGNAL_EXITS) => {
     if (isAsked) {
-      complain(`job ${id} goes on ending; holdfast wait ${id} tells how`);
-      Deno.exit(SIGINT_EXIT);
+      const job = id === undefined ? "a job whose id is not known yet" : `job ${id}`;
+      complain(`leaving ${job} to itself; holdfast list shows it`);
+      Deno.exit(SIGNAL_EXITS[signal]);
     }
     isAsked = true;
-    withAnyClient(command, (client) => client.call("Cancel", { id }))
-      .catch((error) => complain(`job ${id} could not be cancelled: ${error.message}`));
+    const known = await submitted.catch(() => undefined);
+    if (known === undefined) return;
+    await withAnyClient(command, (client) => client.call("Cancel", { id: known }), THERE)
+      .catch((error) => complain(`job ${known} could not be cancelled: ${tell(error).message}`));
   };
-  Deno.addSignalListener("SIGINT", cancel);
-  Deno.addSignalListener("SIGTERM", cancel);
+  Deno.addSignalListener("SIGINT", () => void cancel("SIGINT"));
+  Deno.addSignalListener("SIGTERM", () => void cancel("SIGTERM"));
 }

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Job } from "../varlink/interface.ts";
 import { duration, jobIds, withExamples } from "./arguments.ts";
-import { exitAsJob, globals, withAnyClient } from "./connection.ts";
+import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT } from "./failure.ts";
 import { exitCodeOf } from "./job_text.ts";
 import { complain, printJson } from "./output.ts";
@@ -26,13 +26,18 @@ export function wait(): Command {
 async function waitForAll(command: Command, ids: number[], timeout?: number): Promise<number> {
   const until = timeout === undefined ? undefined : Date.now() + timeout * 1000;
   let first = 0;
+  // A wrong id is told now, not after the hours that the others take.
+  await withClient(
+    command,
+    (client) => Promise.all(ids.map((id) => client.call("Status", { id }))),
+  );
   for (const id of ids) {
     const { job } = await withAnyClient(command, (client) => {
       const left = until === undefined
         ? undefined
         : Math.max(0, Math.ceil((until - Date.now()) / 1000));
       return client.call("Wait", { id, timeout: left });
-    });
+    }, { wasThere: true });
     if (globals(command).json) printJson({ job });
     first ||= jobExitCode(job);
   }

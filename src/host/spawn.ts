@@ -10,7 +10,13 @@ const O_WRONLY = 1;
 /** At least what glibc and musl need for these types, on x86_64 and aarch64. */
 const FILE_ACTIONS_BYTES = 128, ATTRIBUTES_BYTES = 512, SIGNAL_SET_BYTES = 128;
 
-export const SHELL = "/bin/sh";
+/** A POSIX shell; busybox knows by its name that it is one. */
+export interface Shell {
+  readonly path: string;
+  readonly name: string;
+}
+
+const SYSTEM_SHELL: Shell = { path: "/bin/sh", name: "sh" };
 const EVAL = 'eval "$HOLDFAST_SHIM"';
 
 export interface ShimStart {
@@ -28,11 +34,16 @@ export type Spawned = { readonly pid: number } | { readonly refused: string };
 export class Spawner {
   #actions = new Uint8Array(FILE_ACTIONS_BYTES);
   #attributes = new Uint8Array(ATTRIBUTES_BYTES);
-  #shell = cString(SHELL);
+  #shell: Uint8Array<ArrayBuffer>;
   #pid = new Int32Array(1);
   #pidBytes = new Uint8Array(this.#pid.buffer);
 
-  constructor(stateDirectory: string, private readonly script: string) {
+  constructor(
+    stateDirectory: string,
+    private readonly script: string,
+    private readonly shell = SYSTEM_SHELL,
+  ) {
+    this.#shell = cString(shell.path);
     // Not sigfillset, which leaves out 32 and 33: glibc would have them ignored in the child.
     const everySignal = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
     libc.posix_spawnattr_init(this.#attributes);
@@ -50,7 +61,7 @@ export class Spawner {
   }
 
   spawn(start: ShimStart): Spawned {
-    const words = ["sh", "-c", EVAL, "holdfast-shim", String(start.id), start.claim];
+    const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id), start.claim];
     const argv = cStringArray([...words, start.directory, ...start.command]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
@@ -69,7 +80,7 @@ export class Spawner {
     );
     // The strings must outlive the call: these uses keep them.
     if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
-      return { refused: `cannot start ${SHELL}: ${errorText(code)}` };
+      return { refused: `cannot start ${this.shell.path}: ${errorText(code)}` };
     }
     return { pid: this.#pid[0]! };
   }

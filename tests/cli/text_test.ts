@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { assert, assertEquals } from "../assert.ts";
+import { exitCodeOf } from "../../src/cli/job_text.ts";
+import { layOut } from "../../src/cli/table.ts";
+import { makeConfig } from "../../src/config.ts";
+import { configPaths, runtimeDirectory, socketPath, stateDirectory } from "../../src/paths.ts";
+import { parseDuration, parseSize } from "../../src/units.ts";
+import type { Job } from "../../src/varlink/interface.ts";
+
+Deno.test("durations and sizes are read as people write them, and nothing else is", () => {
+  assertEquals(["90", "90s", "5m", "2h", "1d"].map(parseDuration), [90, 90, 300, 7200, 86_400]);
+  assertEquals(["", "s", "-1", "1.5h", "5 m", "1w"].map(parseDuration), Array(6).fill(undefined));
+  assertEquals(["1024", "512M", "2G", "1k", "3MiB"].map(parseSize), [
+    1024,
+    2 ** 29,
+    2 ** 31,
+    1024,
+    3 * 2 ** 20,
+  ]);
+  assertEquals(
+    ["", "-1M", "1.5G", "M", "99999999999999T"].map(parseSize),
+    Array(5).fill(undefined),
+  );
+});
+
+Deno.test("a table fits the terminal, and no name can move the cursor", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.string({ maxLength: 8 }), fc.string())),
+      fc.integer({ min: 30, max: 80 }),
+      (rows, width) => {
+        for (const line of layOut(["NAME", "COMMAND"], rows, { width })) {
+          assert([...line].length <= width, line);
+          // deno-lint-ignore no-control-regex
+          assert(!/[\x00-\x1f\x7f-\x9f]/.test(line));
+        }
+      },
+    ),
+  );
+});
+
+Deno.test("run and wait exit as the job did, and a stopped job is never a success", () => {
+  const job = (state: string, exitCode?: string) => exitCodeOf({ state, exitCode } as Job);
+  assertEquals(job("COMPLETED", "0:0"), 0);
+  assertEquals(job("FAILED", "7:0"), 7);
+  assertEquals(job("FAILED", "0:9"), 137);
+  assertEquals([job("CANCELLED", "0:0"), job("FAILED", "-999:0"), job("FAILED")], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+Deno.test("places come from flags, then the environment, then the user", () => {
+  const at = (env: Record<string, string>, uid = 1000) => ({
+    env: (name: string) => env[name],
+    uid,
+  });
+  assertEquals(stateDirectory("/f", at({ HOLDFAST_STATE_DIR: "/e" })), "/f");
+  assertEquals(
+    stateDirectory(undefined, at({ HOLDFAST_STATE_DIR: "/e", STATE_DIRECTORY: "/s" })),
+    "/e",
+  );
+  assertEquals(stateDirectory(undefined, at({ STATE_DIRECTORY: "/s" })), "/s");
+  assertEquals(stateDirectory(undefined, at({}, 0)), "/var/lib/holdfast");
+  assertEquals(stateDirectory(undefined, at({ HOME: "/h" })), "/h/.local/state/holdfast");
+  assertEquals(runtimeDirectory(undefined, at({ XDG_RUNTIME_DIR: "/x" })), "/x/holdfast");
+  assertEquals(socketPath({}, at({ HOLDFAST_SOCKET: "/s" }, 0)), "/s");
+  assertEquals(socketPath({}, at({}, 0)), "/run/holdfast/control.sock");
+  assertEquals(configPaths(at({ HOME: "/h" })), [
+    "/etc/holdfast/holdfast.toml",
+    "/h/.config/holdfast/holdfast.toml",
+  ]);
+});
+
+Deno.test("a flag wins over the file, the file over the default", () => {
+  const where = () => "file:1";
+  assertEquals(makeConfig({}, {}, where).retention, 86_400);
+  assertEquals(makeConfig({ retention: "2h" }, {}, where).retention, 7200);
+  assertEquals(makeConfig({ retention: "2h" }, { retention: "5m" }, where).retention, 300);
+});

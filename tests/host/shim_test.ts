@@ -1,0 +1,224 @@
+/** The shim's contract, on every shell that is here: it is run as the supervisor runs it. */
+
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { libc } from "../../src/host/libc.ts";
+import { type Shell, Spawner } from "../../src/host/spawn.ts";
+import {
+  CLAIM_LOST,
+  parseClaim,
+  parseExitRecord,
+  parseProc,
+  RUN_GONE,
+  shimScript,
+} from "../../src/host/shim_script.ts";
+import { until } from "../e2e/home.ts";
+
+const SHELLS: [string, Shell][] = [
+  ["sh", { path: "/bin/sh", name: "sh" }],
+  ["dash", { path: "/usr/bin/dash", name: "sh" }],
+  ["bash", { path: "/usr/bin/bash", name: "sh" }],
+  ["busybox ash", { path: "/usr/bin/busybox", name: "ash" }],
+];
+const TOKEN = "a-token";
+
+class Run implements Disposable {
+  readonly directory = Deno.makeTempDirSync();
+
+  constructor(readonly shell: Shell) {
+    Deno.mkdirSync(`${this.directory}/runs/1`, { recursive: true });
+    Deno.mkdirSync(`${this.directory}/exits`);
+    new Deno.Command("mkfifo", { args: [`${this.directory}/bell`] }).outputSync();
+  }
+
+  /** Returns the shim's pid. */
+  start(command: string[], directory = "/"): number {
+    const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
+    const environment = { PATH: Deno.env.get("PATH")! };
+    const start = { id: 1, claim: "claim", token: TOKEN, directory, command, environment };
+    const spawned = new Spawner(this.directory, script, this.shell).spawn(start);
+    assert("pid" in spawned);
+    return spawned.pid;
+  }
+
+  /** The shim's own exit status when it has ended. */
+  async run(command: string[], directory?: string): Promise<number> {
+    return await ended(this.start(command, directory));
+  }
+
+  read(path: string): string {
+    return Deno.readTextFileSync(`${this.directory}/${path}`);
+  }
+
+  has(path: string): boolean {
+    try {
+      Deno.lstatSync(`${this.directory}/${path}`);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+for (const [name, shell] of SHELLS) {
+  const ignore = !exists(shell.path);
+
+  Deno.test({
+    name: `${name}: claim, leader and exit record are true`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const shim = run.start(["sh", "-c", "cut -d' ' -f1,5,6,22 /proc/$$/stat; exit 7"]);
+      await ended(shim);
+      const claim = parseClaim(run.read("runs/1/claim"));
+      assert(claim.kind === "signed");
+      assertEquals([claim.shim.pid, claim.token], [shim, TOKEN]);
+      const leader = parseProc(run.read("runs/1/proc"))!;
+      const [pid, group, session, start] = run.read("runs/1/stdout.log").trim().split(" ").map(
+        Number,
+      );
+      assertEquals([pid, group, session, start], [
+        leader.pid,
+        leader.pid,
+        leader.pid,
+        leader.startTicks,
+      ]);
+      assertEquals(parseExitRecord(run.read("exits/1"))?.status, 7);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: whoever claims first wins, and the other runs nothing`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      Deno.writeTextFileSync(`${run.directory}/runs/1/claim`, "fence\n");
+      assertEquals(await run.run(["touch", `${run.directory}/ran`]), CLAIM_LOST);
+      assertEquals([run.has("ran"), run.has("exits/1"), run.has("runs/1/proc")], [
+        false,
+        false,
+        false,
+      ]);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: without its run directory it runs nothing`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      Deno.removeSync(`${run.directory}/runs/1`);
+      assertEquals(await run.run(["touch", `${run.directory}/ran`]), RUN_GONE);
+      assertEquals(run.has("ran"), false);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: the job has default signals and three descriptors`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      await run.spawn(["sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd"])
+        .status;
+      const output = run.read("runs/1/stdout.log");
+      assertMatch(output, /SigBlk:\s+0{16}\nSigIgn:\s+0{16}\n/);
+      assertEquals(
+        output.split("\n").slice(2).join(" ").trim(),
+        "0 1 2 3",
+        "3 is ls reading the directory",
+      );
+    },
+  });
+
+  Deno.test({
+    name: `${name}: it survives every signal it can catch and records the end`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const shim = run.spawn(
+        ["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 5"],
+        run.directory,
+      );
+      await until(
+        "the leader is known",
+        () => run.has("runs/1/proc") && parseProc(run.read("runs/1/proc")),
+      );
+      for (
+        const signal of [
+          "SIGHUP",
+          "SIGINT",
+          "SIGQUIT",
+          "SIGTERM",
+          "SIGPIPE",
+          "SIGUSR1",
+          "SIGUSR2",
+          "SIGALRM",
+        ] as const
+      ) {
+        Deno.kill(shim, signal);
+      }
+      Deno.writeTextFileSync(`${run.directory}/go`, "");
+      await ended(shim);
+      assertEquals(parseExitRecord(run.read("exits/1"))?.status, 5);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: a death by signal is recorded as 128+n`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      await run.run(["sh", "-c", "kill -9 $$"]);
+      assertEquals(parseExitRecord(run.read("exits/1"))?.status, 137);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: what cannot be executed is refused with its cause`,
+    ignore,
+    fn: async () => {
+      const cases: [string[], string, RegExp][] = [
+        [["no-such-command"], "/", /not found in PATH/],
+        [["/no/such"], "/", /not found: \/no\/such/],
+        [["/etc/passwd"], "/", /not executable/],
+        [["/tmp"], "/", /is a directory/],
+        [["true"], "/no/such", /cannot enter the directory \/no\/such/],
+      ];
+      for (const [command, directory, cause] of cases) {
+        using run = new Run(shell);
+        await run.run(command, directory);
+        assertMatch(run.read("runs/1/refused"), cause);
+        assertEquals(parseExitRecord(run.read("exits/1"))?.status, 127);
+      }
+    },
+  });
+}
+
+Deno.test("a record that was cut short does not count", () => {
+  assertEquals(parseExitRecord("0 1 2"), undefined);
+  assertEquals(parseExitRecord(""), undefined);
+  assertEquals(parseClaim("12 34").kind, "unsigned");
+  assertEquals(parseClaim("").kind, "unsigned");
+  assertEquals(parseProc("12"), undefined);
+});
+
+async function ended(pid: number): Promise<number> {
+  const status = new Int32Array(1);
+  const WNOHANG = 1;
+  await until(
+    "the shim has ended",
+    () => libc.waitpid(pid, new Uint8Array(status.buffer), WNOHANG) === pid,
+  );
+  return status[0]! >> 8;
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

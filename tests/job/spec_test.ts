@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import { assert, assertEquals } from "../assert.ts";
+import { isInvalid, readSpec, sameSpec } from "../../src/job/spec.ts";
+
+Deno.test("defaults are filled in, nulls count as absent", () => {
+  const spec = readSpec({ command: ["true"], name: null, cpus: null });
+  assert(!isInvalid(spec));
+  assertEquals([spec.cpus, spec.memory, spec.timeout, spec.grace, spec.priority, spec.after], [
+    1,
+    0,
+    86_400,
+    10,
+    0,
+    [],
+  ]);
+});
+
+Deno.test("whatever is sent is a spec or a named field, never an exception", () => {
+  fc.assert(
+    fc.property(fc.anything(), (input) => {
+      const result = readSpec(input);
+      if (isInvalid(result)) assert(result.field.length > 0 && result.message.length > 0);
+      else assert(result.command.length > 0);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("a spec that has been read reads the same again", () => {
+  const input = fc.record({
+    command: fc.array(fc.string().filter((text) => !text.includes("\0")), { minLength: 1 }).filter((
+      words,
+    ) => words[0] !== ""),
+    cpus: fc.option(fc.integer({ min: 1, max: 99 }), { nil: undefined }),
+    after: fc.option(fc.array(fc.integer({ min: 1, max: 9 })), { nil: undefined }),
+    environment: fc.option(fc.dictionary(fc.stringMatching(/^[A-Z_]{1,5}$/), fc.constant("v")), {
+      nil: undefined,
+    }),
+  });
+  fc.assert(fc.property(input, (given) => {
+    const once = readSpec(given);
+    assert(!isInvalid(once), JSON.stringify(once));
+    const twice = readSpec(JSON.parse(JSON.stringify(once)));
+    assert(!isInvalid(twice));
+    assertEquals(JSON.stringify(twice), JSON.stringify(once));
+    assert(sameSpec(once, twice));
+  }));
+});
+
+Deno.test("the order of fields and variables makes no other spec; any value does", () => {
+  const read = (input: unknown) => {
+    const spec = readSpec(input);
+    assert(!isInvalid(spec));
+    return spec;
+  };
+  const one = read({ command: ["a"], environment: { A: "1", B: "2" }, cpus: 1 });
+  assert(sameSpec(one, read({ environment: { B: "2", A: "1" }, command: ["a"] })));
+  assert(!sameSpec(one, read({ command: ["a"], environment: { A: "1", B: "3" } })));
+  assert(!sameSpec(one, read({ command: ["a", ""], environment: { A: "1", B: "2" } })));
+});

@@ -1,0 +1,163 @@
+import { DatabaseSync } from "node:sqlite";
+import { assert, assertEquals } from "../assert.ts";
+import { type Change, isStarted, type Job, transition } from "../../src/job/job.ts";
+import { isInvalid, readSpec } from "../../src/job/spec.ts";
+import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
+
+function withJournal(body: (journal: Journal, path: string) => void): void {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const path = `${directory}/journal.db`;
+    const journal = new Journal(path, "node-1");
+    body(journal, path);
+    journal.close();
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function spec(more: object = {}) {
+  const read = readSpec({ command: ["true"], ...more });
+  assert(!isInvalid(read));
+  return read;
+}
+
+const ground = { bootId: "b", pidNamespace: "n" };
+const starting: Change = { kind: "starting", attempt: { number: 1, token: "t", ground } };
+const running: Change = {
+  kind: "running",
+  shim: { pid: 10, startTicks: 5 },
+  leader: { pid: 11, startTicks: 6 },
+  startedAtMs: 2000,
+  adopted: false,
+};
+const stopping: Change = { kind: "stopping", stopping: { kind: "cancel", sinceBootMs: 77 } };
+const ended: Change = {
+  kind: "ended",
+  end: {
+    state: "FAILED",
+    reason: "exit",
+    exit: { code: 7, signal: 0 },
+    usage: { userTimeMs: 10, systemTimeMs: 20 },
+    endedAtMs: 3000,
+  },
+};
+
+/** Journals the changes one after the other. Returns the last job. */
+function follow(journal: Journal, id: number, ...changes: Change[]): Job {
+  let job: Job = journal.liveJobs().find((live) => live.id === id)!;
+  journal.transact(() => {
+    for (const change of changes) {
+      job = transition(job, change);
+      journal.record(job, change, 2500);
+    }
+  });
+  return job;
+}
+
+Deno.test("a live job is read back as it was left, at every stage", () => {
+  withJournal((journal) => {
+    const { id } = journal.transact(() =>
+      journal.insertJob(spec({ cpus: 2, timeout: 9 }), 0, 1000)
+    );
+    for (const change of [starting, running, stopping]) {
+      const left = follow(journal, id, change);
+      const [read] = journal.liveJobs();
+      assertEquals(JSON.parse(JSON.stringify(read)), JSON.parse(JSON.stringify(left)));
+    }
+    follow(journal, id, ended);
+    assertEquals(journal.liveJobs(), []);
+    const record = journal.job(id)!;
+    assertEquals([record.state, record.exitCode, record.released, record.stopping], [
+      "FAILED",
+      "7:0",
+      true,
+      undefined,
+    ]);
+    assertEquals(journal.history(id).map(({ state }) => state), [
+      "QUEUED",
+      "STARTING",
+      "RUNNING",
+      "RUNNING",
+      "FAILED",
+    ]);
+  });
+});
+
+Deno.test("an allocation is released once, and its time stays", () => {
+  withJournal((journal, path) => {
+    const { id } = journal.transact(() => journal.insertJob(spec({ cpus: 2 }), 0, 1000));
+    follow(journal, id, starting, running, ended);
+    assertEquals(journal.transact(() => journal.releaseStale(9999, 9999)), []);
+    journal.close();
+    const database = new DatabaseSync(path);
+    const row = database.prepare("SELECT * FROM resource_allocations").get()!;
+    database.close();
+    journal.reopen = () => {};
+    assertEquals(
+      [
+        row.job_id,
+        row.allocated_cpus,
+        row.node_name,
+        row.process_id,
+        row.released,
+        row.released_time,
+      ],
+      [id, 2, "node-1", 11, 1, 2500],
+    );
+    journal.close = () => {};
+  });
+});
+
+Deno.test("a fenced start gives its allocation back and counts as an attempt", () => {
+  withJournal((journal) => {
+    const { id } = journal.transact(() => journal.insertJob(spec(), 0, 1000));
+    follow(journal, id, starting, { kind: "fenced" });
+    const [job] = journal.liveJobs();
+    assertEquals([job!.state, job!.attempts, isStarted(job!)], ["QUEUED", 1, false]);
+    const again: Change = { kind: "starting", attempt: { number: 2, token: "u", ground } };
+    assertEquals(follow(journal, id, again).attempts, 2);
+  });
+});
+
+Deno.test("nothing of a failed transaction has happened", () => {
+  withJournal((journal) => {
+    let refused: unknown;
+    try {
+      journal.transact(() => {
+        journal.insertJob(spec({ key: "k" }), 0, 1);
+        journal.insertJob(spec({ key: "k" }), 0, 1);
+      });
+    } catch (error) {
+      refused = error;
+    }
+    assert(refused instanceof JournalUnavailable);
+    assertEquals([journal.list({ limit: 9 }).length, journal.lastSequence()], [0, 0]);
+  });
+});
+
+Deno.test("ids are never given twice, also after the last job was pruned or ids were reserved", () => {
+  withJournal((journal) => {
+    const first = journal.transact(() => journal.insertJob(spec(), 0, 1)).id;
+    journal.transact(() => journal.removeJob(first));
+    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, first + 1);
+    journal.transact(() => journal.reserveIds(100));
+    journal.transact(() => journal.reserveIds(50));
+    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, 101);
+  });
+});
+
+Deno.test("a second connection is kept out", () => {
+  withJournal((journal, path) => {
+    journal.transact(() => journal.insertJob(spec(), 0, 1));
+    const other = new DatabaseSync(path);
+    let message = "";
+    try {
+      other.prepare("SELECT * FROM jobs").all();
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    other.close();
+    assertEquals(message, "database is locked");
+  });
+});
