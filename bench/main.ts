@@ -1,6 +1,7 @@
 /**
  * The benchmark: what Holdfast does and costs on this machine, each number beside what it is measured
- * against. It takes less than two minutes and leaves nothing behind.
+ * against. It takes less than two minutes and leaves nothing behind. Right after many files were
+ * deleted, as by a run before, ext4 makes new ones more slowly: wait a minute between two runs.
  *
  *   npm run bench            builds first
  *   HOLDFAST_BIN=… deno run -A bench/main.ts
