@@ -3,6 +3,7 @@
  * $HOLDFAST_VARLINKCTL is the command, see varlinkctl/setup.sh; without it these tests are ignored.
  */
 
+import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { BINARY, Home, until } from "./home.ts";
 import type { Event, Job, Node } from "../../src/varlink/interface.ts";
@@ -204,42 +205,25 @@ test("follows a log to its end", async (home) => {
   assertEquals([written("stdout"), written("stderr")], ["one\nthree", "two\n"]);
 });
 
-test("watches events", async (home) => {
-  const words = [
-    "--no-pager",
-    "call",
-    "--json=short",
-    "--more",
-    home.socket,
-    method("Watch"),
-    "{}",
-  ];
-  const output = await Deno.makeTempFile({ dir: home.directory });
-  await using watcher = new Deno.Command("sh", {
-    args: [
-      "-c",
-      'output=$1; shift; exec "$@" >"$output" 2>&1',
-      "sh",
-      output,
-      VARLINKCTL!,
-      ...words,
-    ],
+test("watches events, those before and those to come", async (home) => {
+  const output = `${home.directory}/events`;
+  const script = 'output=$1; shift; exec "$@" >"$output" 2>&1';
+  const call = ["call", "--json=short", "-E", home.socket, method("Watch"), '{"since":0}'];
+  const before = await submit(home, "true");
+  await ended(home, before);
+  // -E: it gives up after 45 s otherwise, whatever it is told meanwhile.
+  await using _watcher = new Deno.Command("sh", {
+    args: ["-c", script, "sh", output, VARLINKCTL!, ...call],
     env: home.environment,
   }).spawn();
-  const events = () => {
-    const all = messages(Deno.readTextFileSync(output)).map(({ event }) => event as Event);
-    return all.filter((event) => event !== undefined);
-  };
-  // It has begun when it tells of a job; a job before that is not its to tell.
-  await until("it watches", async () => {
-    await ended(home, await submit(home, "true"));
-    return events().length > 0;
-  });
+  const events = (id: number) =>
+    messages(Deno.readTextFileSync(output)).filter(({ event }) => event?.id === id)
+      .map(({ event }) => (event as Event).state);
+  await until("it watches", () => existsSync(output) && events(before).length === 4);
   const id = await submit(home, "exit 4");
-  const own = () => events().filter((event) => event.id === id);
-  await until("it tells the end", () => own().at(-1)?.state === "FAILED");
-  assertEquals(own().map(({ state }) => state), ["QUEUED", "STARTING", "RUNNING", "FAILED"]);
-  watcher.kill("SIGTERM");
+  await until("it tells the end", () => events(id).length === 4);
+  assertEquals(events(before), ["QUEUED", "STARTING", "RUNNING", "COMPLETED"]);
+  assertEquals(events(id), ["QUEUED", "STARTING", "RUNNING", "FAILED"]);
 });
 
 test("is told what was wrong", async (home) => {

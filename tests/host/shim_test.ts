@@ -121,8 +121,7 @@ for (const [name, shell] of SHELLS) {
     ignore,
     fn: async () => {
       using run = new Run(shell);
-      await run.spawn(["sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd"])
-        .status;
+      await run.run(["sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd"]);
       const output = run.read("runs/1/stdout.log");
       assertMatch(output, /SigBlk:\s+0{16}\nSigIgn:\s+0{16}\n/);
       assertEquals(
@@ -138,7 +137,7 @@ for (const [name, shell] of SHELLS) {
     ignore,
     fn: async () => {
       using run = new Run(shell);
-      const shim = run.spawn(
+      const shim = run.start(
         ["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 5"],
         run.directory,
       );
