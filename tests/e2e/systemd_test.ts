@@ -1,0 +1,118 @@
+/** What systemd relies on: the unit, the notifications of sd_notify(3), priorities for journald. */
+
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { BINARY, Home, until } from "./home.ts";
+import { libc, must } from "../../src/host/libc.ts";
+
+const UNIT = new URL("../../systemd/holdfast.service", import.meta.url).pathname;
+const AF_UNIX = 1, SOCK_DGRAM = 2, NONBLOCK = 0o4000, CLOEXEC = 0o2000000;
+
+/** The socket on which a service manager is told how its services are. */
+class Manager implements Disposable {
+  readonly #fd = must("socket", libc.socket(AF_UNIX, SOCK_DGRAM | NONBLOCK | CLOEXEC, 0));
+  readonly messages: string[] = [];
+
+  constructor(readonly path: string) {
+    const name = new TextEncoder().encode(path);
+    const address = new Uint8Array(2 + name.length + 1);
+    new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+    address.set(name, 2);
+    must(`bind ${path}`, libc.bind(this.#fd, address, address.length));
+  }
+
+  /** The messages so far, in their order. */
+  receive(): string[] {
+    const buffer = new Uint8Array(4096);
+    for (let n; (n = Number(libc.read(this.#fd, buffer, BigInt(buffer.length)))) > 0;) {
+      this.messages.push(new TextDecoder().decode(buffer.subarray(0, n)));
+    }
+    return this.messages;
+  }
+
+  [Symbol.dispose](): void {
+    libc.close(this.#fd);
+  }
+}
+
+function underSystemd(home: Home, manager: Manager): void {
+  home.launch([], ["env", `NOTIFY_SOCKET=${manager.path}`, "JOURNAL_STREAM=1:1"]);
+}
+
+function hasSystemdAnalyze(): boolean {
+  try {
+    return new Deno.Command("systemd-analyze", { args: ["--version"] }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("the unit is one that systemd takes", { ignore: !hasSystemdAnalyze() }, async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    // The binary must exist where the unit names it.
+    const unit = Deno.readTextFileSync(UNIT).replaceAll("/usr/local/bin/holdfast", BINARY);
+    Deno.writeTextFileSync(`${directory}/holdfast.service`, unit);
+    const { success, stderr } = await new Deno.Command("systemd-analyze", {
+      args: ["verify", "--man=no", `${directory}/holdfast.service`],
+    }).output();
+    const complaints = new TextDecoder().decode(stderr).split("\n")
+      .filter((line) => line.includes("holdfast"));
+    assertEquals(complaints, []);
+    assert(success);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("READY=1 follows the recovery, once a start, and STOPPING=1 an end", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  underSystemd(home, manager);
+  await until("it is ready", () => manager.receive().length > 0);
+  // Whoever waited for READY=1 is answered at once, and by one that has finished its recovery.
+  const first = await home.use((client) => client.call("Node", {}));
+  assertMatch(home.log, /INFO recovered .*\n.*INFO listening /);
+  assertEquals(manager.messages, ["READY=1"]);
+  const id = await home.submit("exec sleep 1000");
+  await home.running(id);
+
+  Deno.kill(home.pid, "SIGHUP");
+  await until("its successor is ready", () => manager.receive().length > 1);
+  const second = await home.use((client) => client.call("Node", {}));
+  assertEquals(second.node.pid, first.node.pid);
+  assert(second.node.startedAt !== first.node.startedAt);
+  assertEquals(second.node.recovery.adopted, 1);
+
+  assertEquals(await home.signal("SIGTERM"), 0);
+  assertEquals(manager.receive(), ["READY=1", "READY=1", "STOPPING=1"]);
+});
+
+Deno.test("no READY=1 comes from a supervisor that is refused", async () => {
+  await using home = await Home.start();
+  using manager = new Manager(`${home.directory}/notify`);
+  const { code, stderr } = await home.runAs(
+    { env: { NOTIFY_SOCKET: manager.path } },
+    "daemon",
+  );
+  assertEquals(code, 1);
+  assertMatch(stderr, /another supervisor, pid \d+/);
+  assertEquals(manager.receive(), []);
+});
+
+Deno.test("journald is given priorities and no time of its own", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  underSystemd(home, manager);
+  await until("it is ready", () => manager.receive().length > 0);
+  const job = await home.running(await home.submit("exec sleep 1000"));
+  await home.crash();
+  // The shim first, so that nobody records how the job ended.
+  const shims = home.processes().filter((pid) => pid !== job.pid);
+  for (const pid of [...shims, job.pid!]) Deno.kill(pid, "SIGKILL");
+  await until("its processes have ended", () => home.processes().length === 0);
+  underSystemd(home, manager);
+  await until("it is ready again", () => manager.receive().length > 1);
+  assertMatch(home.log, /^<6>INFO listening /m);
+  assertMatch(home.log, new RegExp(`^<4>WARN interrupted job=${job.id} `, "m"));
+  assert(home.log.split("\n").slice(0, -1).every((line) => /^<[1-7]>[A-Z]+ /.test(line)), home.log);
+});
