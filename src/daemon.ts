@@ -15,7 +15,7 @@ import { Locked, takeLock } from "./host/lock.ts";
 import { notify } from "./host/notify.ts";
 import { becomeSubreaper } from "./host/processes.ts";
 import { readGround } from "./host/proc.ts";
-import { Reactor, READABLE } from "./host/reactor.ts";
+import { Reactor } from "./host/reactor.ts";
 import { replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
@@ -103,7 +103,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor(cannotLook);
   const grip = new Grip(reactor, (id) => supervisor.look(id));
-  const bell = new Bell(state);
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
@@ -119,7 +118,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     log,
     grip,
   });
-  reactor.add(bell.fd, READABLE, () => bell.heard().forEach((id) => supervisor.look(id)));
+  new Bell(state, reactor, (id) => supervisor.heardStart(id));
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
   const recover = () => {

@@ -3,26 +3,45 @@
  * known. It is a hint to look; a ring that is lost costs time, never truth.
  */
 
+import { type Reactor, READABLE } from "./reactor.ts";
 import { cString, libc, must, O_CLOEXEC, O_NONBLOCK, O_RDWR } from "./libc.ts";
 
+/**
+ * How long a ring may wait. Most short jobs have ended by then, and their start and end share one
+ * commit; nobody minds to see a job STARTING for so long.
+ */
+const PATIENCE_MS = 20;
+
 export class Bell {
-  readonly fd: number;
+  readonly #fd: number;
+  #rung = new Set<number>();
   #buffer = new Uint8Array(65536);
   #rest = "";
   #decoder = new TextDecoder();
 
-  constructor(stateDirectory: string) {
+  /** `answer` is called with the ids that have rung, not before the reactor runs. Throws SystemError. */
+  constructor(stateDirectory: string, reactor: Reactor, answer: (id: number) => void) {
     const path = `${stateDirectory}/bell`;
     const found = statOf(path);
     if (found && !found.isFifo) Deno.removeSync(path);
     if (!found?.isFifo) must(`mkfifo ${path}`, libc.mkfifo(cString(path), 0o600));
     // Open for writing too, so that it never reads as closed while no shim has it open.
-    this.fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0));
+    this.#fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0));
+    reactor.add(this.#fd, READABLE, () => {
+      if (this.#rung.size === 0) {
+        setTimeout(() => {
+          const ids = [...this.#rung];
+          this.#rung.clear();
+          ids.forEach(answer);
+        }, PATIENCE_MS);
+      }
+      for (const id of this.#heard()) this.#rung.add(id);
+    });
   }
 
   /** The ids that have rung since. */
-  heard(): number[] {
-    const count = Number(libc.read(this.fd, this.#buffer, BigInt(this.#buffer.length)));
+  #heard(): number[] {
+    const count = Number(libc.read(this.#fd, this.#buffer, BigInt(this.#buffer.length)));
     if (count <= 0) return [];
     const lines = (this.#rest + this.#decoder.decode(this.#buffer.subarray(0, count))).split("\n");
     this.#rest = lines.pop()!;

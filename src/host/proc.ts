@@ -1,6 +1,8 @@
 /** Reads /proc: who a process is, where pids mean something, who carries a token. Changes nothing. */
 
 import type { Ground, Observed } from "../job/identity.ts";
+import { SystemError } from "./libc.ts";
+import { readSmallFile } from "./small_file.ts";
 
 export interface ProcStat {
   readonly pid: number;
@@ -11,9 +13,10 @@ export interface ProcStat {
   readonly startTicks: number;
 }
 
-/** Throws what Deno.readTextFileSync throws. */
-export function readStat(pid: number): ProcStat {
-  const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+/** Undefined when there is no such process. Throws SystemError. */
+export function readStat(pid: number): ProcStat | undefined {
+  const text = readSmallFile(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
   // The command name is in parentheses and may hold anything, so fields count from the last one.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
@@ -29,10 +32,10 @@ export function readStat(pid: number): ProcStat {
 export function observe(pid: number): Observed {
   try {
     const stat = readStat(pid);
+    if (!stat) return { kind: "absent" };
     const zombie = stat.state === "Z" || stat.state === "X";
     return { kind: "present", startTicks: stat.startTicks, zombie };
   } catch (error) {
-    if (isGone(error)) return { kind: "absent" };
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
   }
 }
@@ -42,11 +45,8 @@ export function* allProcesses(): Generator<ProcStat> {
   for (const entry of Deno.readDirSync("/proc")) {
     const pid = Number(entry.name);
     if (!Number.isInteger(pid)) continue;
-    try {
-      yield readStat(pid);
-    } catch {
-      // It ended while we looked, or is hidden from us: then it is no process of ours.
-    }
+    const stat = readUnlessHidden(() => readStat(pid));
+    if (stat) yield stat;
   }
 }
 
@@ -54,12 +54,8 @@ const TOKEN_VARIABLE = "HOLDFAST_TOKEN=";
 
 /** The token in a process's initial environment; undefined when there is none or it cannot be read. */
 export function tokenOf(pid: number): string | undefined {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(`/proc/${pid}/environ`);
-  } catch {
-    return undefined;
-  }
+  const text = readUnlessHidden(() => readSmallFile(`/proc/${pid}/environ`));
+  if (text === undefined) return undefined;
   const at = text.startsWith(TOKEN_VARIABLE) ? 0 : text.indexOf(`\0${TOKEN_VARIABLE}`) + 1;
   if (at === 0 && !text.startsWith(TOKEN_VARIABLE)) return undefined;
   const end = text.indexOf("\0", at);
@@ -68,22 +64,22 @@ export function tokenOf(pid: number): string | undefined {
 
 /** Children that were started by, or given to, the main thread of this process. */
 export function ownChildren(): number[] | undefined {
-  try {
-    const text = Deno.readTextFileSync(`/proc/self/task/${Deno.pid}/children`);
-    return text.split(" ").filter((word) => word !== "").map(Number);
-  } catch {
-    return undefined;
-  }
+  const text = readUnlessHidden(() => readSmallFile(`/proc/self/task/${Deno.pid}/children`));
+  return text?.split(" ").filter((word) => word !== "").map(Number);
 }
 
 export function readGround(): Ground {
   const bootId = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
   const namespace = Deno.readLinkSync("/proc/self/ns/pid");
-  return { bootId, pidNamespace: `${namespace}@${readStat(1).startTicks}` };
+  return { bootId, pidNamespace: `${namespace}@${readStat(1)?.startTicks}` };
 }
 
-/** A process that ends while /proc is read gives ENOENT at open or ESRCH at read. */
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof Error && /ESRCH|No such process/.test(error.message));
+/** What is hidden from us belongs to another user, and so is no process of ours. */
+function readUnlessHidden<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
 }

@@ -12,6 +12,7 @@ import {
   parseExitRecord,
   parseProc,
 } from "./shim_script.ts";
+import { readSmallFile } from "./small_file.ts";
 import type { ProcessIdentity } from "../job/identity.ts";
 
 export class RunFiles {
@@ -30,12 +31,12 @@ export class RunFiles {
   }
 
   claim(id: number, attempt: number): Claim | undefined {
-    const text = read(`${this.#runs}/${id}/${claimName(attempt)}`);
+    const text = readSmallFile(`${this.#runs}/${id}/${claimName(attempt)}`);
     return text === undefined ? undefined : parseClaim(text);
   }
 
   leader(id: number): ProcessIdentity | undefined {
-    return parseProc(read(this.#procPath(id)) ?? "");
+    return parseProc(readSmallFile(this.#procPath(id)) ?? "");
   }
 
   /** When the leader's identity was written, wall clock ms. */
@@ -45,12 +46,12 @@ export class RunFiles {
 
   /** Why the command could not be executed. */
   refusal(id: number): string | undefined {
-    return read(`${this.#runs}/${id}/refused`)?.trimEnd();
+    return readSmallFile(`${this.#runs}/${id}/refused`)?.trimEnd();
   }
 
   exitRecord(id: number): (ExitRecord & { atMs: number }) | undefined {
     const path = this.#exitPath(id);
-    const record = parseExitRecord(read(path) ?? "");
+    const record = parseExitRecord(readSmallFile(path) ?? "");
     return record && { ...record, atMs: modifiedAtMs(path) ?? Date.now() };
   }
 
@@ -76,11 +77,11 @@ export class RunFiles {
 
   /** To be called only when the end is in the journal. */
   removeExitRecord(id: number): void {
-    remove(this.#exitPath(id));
+    remove(this.#exitPath(id), { recursive: false });
   }
 
   removeRun(id: number): void {
-    remove(`${this.#runs}/${id}`);
+    remove(`${this.#runs}/${id}`, { recursive: true });
   }
 
   logPath(id: number, stream: "stdout" | "stderr"): string {
@@ -104,15 +105,6 @@ export class RunFiles {
   }
 }
 
-function read(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
 function modifiedAtMs(path: string): number | undefined {
   try {
     return Deno.statSync(path).mtime?.getTime();
@@ -122,9 +114,9 @@ function modifiedAtMs(path: string): number | undefined {
   }
 }
 
-function remove(path: string): void {
+function remove(path: string, options: { recursive: boolean }): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    Deno.removeSync(path, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
