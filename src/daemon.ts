@@ -16,7 +16,7 @@ import { notify } from "./host/notify.ts";
 import { becomeSubreaper } from "./host/processes.ts";
 import { readGround } from "./host/proc.ts";
 import { Reactor } from "./host/reactor.ts";
-import { replaceSelf } from "./host/replace.ts";
+import { OWN_PATH, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
@@ -183,7 +183,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   supervisor.handOver();
   server.close();
   if (ending === "replace") {
-    log.info("replacing", { by: Deno.execPath() });
+    log.info("replacing", { by: OWN_PATH });
     setSoftFileLimit(softFileLimit);
     replaceSelf();
   }

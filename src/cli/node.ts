@@ -1,7 +1,7 @@
 /** holdfast node, drain and resume: the node's state, and whether it takes jobs. */
 
 import type { Command } from "commander";
-import type { Node } from "../varlink/interface.ts";
+import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
 import { sizeText } from "./job_text.ts";
@@ -33,7 +33,7 @@ function nodeVerb(name: string, method: "Node" | "Drain" | "Resume", description
   return withExamples(command, `holdfast ${name}`);
 }
 
-export function describeNode(node: Node): string[] {
+export function describeNode(node: NodeStatus): string[] {
   const { recovery } = node;
   const state = node.degraded
     ? `degraded: ${node.degraded}`

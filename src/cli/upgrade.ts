@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { Client, NoSupervisor } from "../varlink/client.ts";
-import type { Node } from "../varlink/interface.ts";
+import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { globals, socketOf, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -37,7 +37,7 @@ export function upgrade(): Command {
   );
 }
 
-async function successor(command: Command, before: Node): Promise<Node> {
+async function successor(command: Command, before: NodeStatus): Promise<NodeStatus> {
   for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     try {

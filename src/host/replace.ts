@@ -7,7 +7,7 @@ const SIG_SETMASK = 2;
 const LAST_SIGNAL = 64;
 
 /** Where this program was when it began: what is there later is its successor. */
-const OWN_PATH = Deno.execPath();
+export const OWN_PATH = Deno.execPath();
 
 /** Executes what is now installed in our place, as we were called. Throws SystemError. */
 export function replaceSelf(): never {

@@ -13,7 +13,7 @@ import type { ProcessIdentity } from "../job/identity.ts";
 
 /** Exit status of a shim whose claim somebody else holds: it has run nothing. */
 export const CLAIM_LOST = 97;
-/** Exit status of a shim whose run directory is gone: it has run nothing. */
+/** Exit status of a shim whose run directory is gone: nobody can want to know any more. */
 export const RUN_GONE = 98;
 /** What the command's place in the exit record holds when `refused` tells why it never ran. */
 export const NOT_STARTED = 127;
@@ -75,7 +75,10 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
   _hf_self
   _hf_write "$_hf_run/proc" "$_hf_who"
   { echo "$_hf_id" 1<>bell; } 2>/dev/null
-  until { true >>"$_hf_run/stdout.log" && true >>"$_hf_run/stderr.log"; } 2>/dev/null; do _hf_pause; done
+  until { true >>"$_hf_run/stdout.log" && true >>"$_hf_run/stderr.log"; } 2>/dev/null; do
+    [ -d "$_hf_run" ] || exit ${RUN_GONE}
+    _hf_pause
+  done
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null
@@ -86,7 +89,10 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
 )
 _hf_status=$?
 _hf_self
-until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do _hf_pause; done
+until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do
+  [ -d "$_hf_run" ] || exit ${RUN_GONE}
+  _hf_pause
+done
 `;
 }
 

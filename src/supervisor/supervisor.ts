@@ -89,7 +89,7 @@ export class Supervisor {
       memoryAllocated: memory,
       queued: this.roster.queued,
       running: jobs,
-      draining: this.#isDraining,
+      draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
     };
   }

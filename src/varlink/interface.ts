@@ -86,7 +86,7 @@ type Recovery (
 )
 
 # memory: bytes; degraded: why the journal cannot be written
-type Node (
+type NodeStatus (
   name: string,
   version: string,
   pid: int,
@@ -130,12 +130,12 @@ method Watch(since: ?int, id: ?int) -> (event: ?Event)
 # Streams; data: base64 of the bytes at offset
 method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (stream: ?Stream, offset: ?int, data: ?string)
 
-method Node() -> (node: Node)
+method Node() -> (node: NodeStatus)
 
 # No job is accepted or started until Resume; running ones go on
-method Drain() -> (node: Node)
+method Drain() -> (node: NodeStatus)
 
-method Resume() -> (node: Node)
+method Resume() -> (node: NodeStatus)
 
 # olderThan: s since the end, default as configured
 method Prune(olderThan: ?int) -> (removed: int)
@@ -206,7 +206,7 @@ export interface Recovery {
   interrupted: number;
 }
 
-export interface Node {
+export interface NodeStatus {
   name: string;
   version: string;
   pid: number;
@@ -240,8 +240,8 @@ export interface Methods {
     { id: number; stream?: Stream; offset?: number; follow?: boolean },
     { stream?: Stream; offset?: number; data?: string },
   ];
-  Node: [Record<string, never>, { node: Node }];
-  Drain: [Record<string, never>, { node: Node }];
-  Resume: [Record<string, never>, { node: Node }];
+  Node: [Record<string, never>, { node: NodeStatus }];
+  Drain: [Record<string, never>, { node: NodeStatus }];
+  Resume: [Record<string, never>, { node: NodeStatus }];
   Prune: [{ olderThan?: number }, { removed: number }];
 }

@@ -7,7 +7,7 @@ import { type Requests, signalNumber } from "../supervisor/requests.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
-import { INTERFACE_NAME, type Node } from "./interface.ts";
+import { INTERFACE_NAME, type NodeStatus } from "./interface.ts";
 import { introspect, SERVICE } from "./introspection.ts";
 import {
   InvalidParameter,
@@ -27,7 +27,7 @@ export interface ServiceParts {
   readonly streams: Streams;
   readonly log: Log;
   readonly uid: number;
-  readonly node: () => Node;
+  readonly node: () => NodeStatus;
 }
 
 type Handlers = { [M in MethodName]: (call: Call, parameters: Parameters<M>) => void };
@@ -164,12 +164,4 @@ function pruneAll(
 
 function failWith(call: Call, { error, ...parameters }: Refusal): void {
   call.fail(`${INTERFACE_NAME}.${error}`, parameters);
-}
-
-/** The node as the interface tells it. */
-export function describeNode(
-  supervisor: Supervisor,
-  fixed: Omit<Node, keyof Supervisor["status"]>,
-): Node {
-  return { ...fixed, ...supervisor.status };
 }

@@ -8,7 +8,7 @@ import type { Parameters } from "./parameters.ts";
 import type { Call } from "./server.ts";
 import { wireEvent, wireJob } from "./wire.ts";
 
-/** systemd's varlinkctl gives up a call that is silent for 45 s. */
+/** An empty reply now and then tells a client that a silent stream is not a dead one. */
 const KEEP_ALIVE_MS = 15_000;
 const FOLLOW_MS = 100;
 const CHUNK_BYTES = 1 << 18;

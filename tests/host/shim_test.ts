@@ -166,6 +166,23 @@ for (const [name, shell] of SHELLS) {
   });
 
   Deno.test({
+    name: `${name}: it does not outlive its state directory`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const shim = run.start(["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"], "/tmp");
+      const leader = await until(
+        "the leader is known",
+        () => parseProc(run.has("runs/1/proc") ? run.read("runs/1/proc") : ""),
+      );
+      Deno.removeSync(`${run.directory}/runs`, { recursive: true });
+      Deno.removeSync(`${run.directory}/exits`, { recursive: true });
+      Deno.kill(leader.pid, "SIGKILL");
+      assertEquals(await ended(shim), RUN_GONE);
+    },
+  });
+
+  Deno.test({
     name: `${name}: a death by signal is recorded as 128+n`,
     ignore,
     fn: async () => {
