@@ -60,7 +60,7 @@ async function show(
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
       if (json) printJson(reply);
-      else write(bytes, stream === "stdout" ? Deno.stdout : Deno.stderr);
+      else write(bytes, stream);
     }
   };
   await (follow ? withAnyClient(command, copy, { wasThere }) : withClient(command, copy));

@@ -2,30 +2,52 @@
 
 const encoder = new TextEncoder();
 
-const RETRY_MS = 5;
-const pause = new Int32Array(new SharedArrayBuffer(4));
+const NON_BLOCKING = 0o4000;
+
+interface Writer {
+  writeSync(bytes: Uint8Array): number;
+}
 
 /** Nobody reads what we print any more, as after `| head`. */
 export class ReaderGone extends Error {
   override name = "ReaderGone";
 }
 
+const outlets: Partial<Record<"stdout" | "stderr", Writer>> = {};
+
 /** Writes all of it, however slowly it is read. Throws ReaderGone. */
-export function write(bytes: Uint8Array, to: { writeSync(part: Uint8Array): number }): void {
-  for (let sent = 0; sent < bytes.length;) {
-    try {
-      sent += to.writeSync(bytes.subarray(sent));
-    } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("nobody reads the output");
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      // Whoever shares the pipe with us has made it non-blocking, and it is full.
-      Atomics.wait(pause, 0, 0, RETRY_MS);
-    }
+export function write(bytes: Uint8Array, to: "stdout" | "stderr"): void {
+  const outlet = outlets[to] ??= openOutlet(to);
+  try {
+    for (let sent = 0; sent < bytes.length;) sent += outlet.writeSync(bytes.subarray(sent));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("nobody reads the output");
+    throw error;
   }
 }
 
+/**
+ * Whoever shares a pipe with us may have made it non-blocking. The runtime does not tell how much of
+ * a failed write has gone out, so that nothing could be tried again: we open it anew, to ourselves.
+ */
+function openOutlet(to: "stdout" | "stderr"): Writer {
+  const fd = to === "stdout" ? 1 : 2;
+  try {
+    const [, flags] = /^flags:\s*(\d+)/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`))!;
+    if (parseInt(flags!, 8) & NON_BLOCKING) {
+      const path = `/proc/self/fd/${fd}`;
+      const { isFifo, isCharDevice } = Deno.statSync(path);
+      // A file opened anew would be written from its beginning.
+      if (isFifo || isCharDevice) return Deno.openSync(path, { write: true });
+    }
+  } catch {
+    // Without /proc it is taken as it is.
+  }
+  return Deno[to];
+}
+
 export function print(line: string): void {
-  write(encoder.encode(line + "\n"), Deno.stdout);
+  write(encoder.encode(line + "\n"), "stdout");
 }
 
 /** The protocol's own object, on one line. */
@@ -42,7 +64,7 @@ export function complain(message: string): void {
 
 export function printError(text: string): void {
   try {
-    write(encoder.encode(text), Deno.stderr);
+    write(encoder.encode(text), "stderr");
   } catch {
     // It cannot be told where everything else would be.
   }
