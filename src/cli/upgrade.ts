@@ -19,12 +19,7 @@ export function upgrade(): Command {
   )
     .action(async () => {
       const before = await withClient(command, (client) => client.call("Node", {}));
-      try {
-        Deno.kill(before.node.pid, "SIGHUP");
-      } catch (error) {
-        const who = `the supervisor, pid ${before.node.pid}`;
-        throw new Failure(`may not signal ${who}: ${(error as Error).message}`, EXIT.refused);
-      }
+      askToBeReplaced(before.node.pid, socketOf(command));
       const node = await successor(command, before.node);
       if (globals(command).json) printJson({ node });
       else {print(
@@ -35,6 +30,55 @@ export function upgrade(): Command {
     command,
     "install -m 755 holdfast-new /usr/local/bin/holdfast && holdfast upgrade",
   );
+}
+
+/** A pid from another namespace, as a container's, names a stranger here: it is not signalled. */
+function askToBeReplaced(pid: number, socket: string): void {
+  try {
+    if (!listensAt(pid, socket)) {
+      const where = `here no process ${pid} listens at ${socket}`;
+      throw new Failure(
+        `the supervisor calls itself pid ${pid}, and ${where}\n` +
+          "If it runs in a container, send SIGHUP to it there.",
+        EXIT.failed,
+      );
+    }
+    Deno.kill(pid, "SIGHUP");
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const cause = (error as Error).message;
+    throw new Failure(`may not signal the supervisor, pid ${pid}: ${cause}`, EXIT.refused);
+  }
+}
+
+/** Whether one of its descriptors is a socket of this name. Throws what Deno.readDirSync throws. */
+function listensAt(pid: number, socket: string): boolean {
+  const sockets = socketsNamed(Deno.readTextFileSync("/proc/net/unix"), socket);
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return [...Deno.readDirSync(folder)].some(({ name }) => {
+      try {
+        return sockets.has(Deno.readLinkSync(`${folder}/${name}`));
+      } catch {
+        return false; // closed in between
+      }
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** As descriptors show them, from /proc/net/unix. A socket was bound as `name.PID`, then renamed. */
+export function socketsNamed(table: string, path: string): Set<string> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const sockets = new Set<string>();
+  for (const line of table.split("\n")) {
+    const [, inode, bound] = /^(?:\S+\s+){6}(\d+)\s(.*)$/.exec(line) ?? [];
+    const last = bound?.slice(bound.lastIndexOf("/") + 1);
+    if (last === name || last?.replace(/\.\d+$/, "") === name) sockets.add(`socket:[${inode}]`);
+  }
+  return sockets;
 }
 
 async function successor(command: Command, before: NodeStatus): Promise<NodeStatus> {
