@@ -161,8 +161,10 @@ export class Supervisor {
     this.roster.change(job, { kind: "stopping", stopping: { kind, sinceBootMs: bootMs() } });
   }
 
-  /** Held while its leader is there. */
+  /** Within a turn: held while its leader is there. */
   leaderHandle(id: number): ProcessHandle | undefined {
+    // Its start may not have been told yet.
+    if (this.roster.get(id)?.state === "STARTING") this.#reconciler.reconcile(id, undefined, true);
     return this.parts.grip.leaderHandle(id);
   }
 

@@ -3,12 +3,14 @@
  * command line. Disposing of it ends every process that it has given rise to and removes its files.
  */
 
+import { resolve } from "node:path";
 import { assert } from "../assert.ts";
 import { Client } from "../../src/varlink/client.ts";
 import type { Job, Spec } from "../../src/varlink/interface.ts";
 
-export const BINARY = Deno.env.get("HOLDFAST_BIN") ??
-  new URL("../../dist/holdfast", import.meta.url).pathname;
+export const BINARY = resolve(
+  Deno.env.get("HOLDFAST_BIN") ?? new URL("../../dist/holdfast", import.meta.url).pathname,
+);
 
 const DEADLINE_MS = 20_000;
 const MARK = "HOLDFAST_TEST_HOME";

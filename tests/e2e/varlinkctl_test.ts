@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { BINARY, Home, until } from "./home.ts";
-import type { Event, Job, Node } from "../../src/varlink/interface.ts";
+import type { Event, Job, NodeStatus } from "../../src/varlink/interface.ts";
 
 const VARLINKCTL = Deno.env.get("HOLDFAST_VARLINKCTL");
 const SERVICE = "org.varlink.service";
@@ -183,15 +183,15 @@ test("signals, cancels and resubmits", async (home) => {
 });
 
 test("drains, resumes and prunes", async (home) => {
-  const { node } = await call<{ node: Node }>(home, "Node");
+  const { node } = await call<{ node: NodeStatus }>(home, "Node");
   assertEquals([node.pid, node.cpus, node.draining], [home.pid, 8, false]);
-  assertEquals((await call<{ node: Node }>(home, "Drain")).node.draining, true);
+  assertEquals((await call<{ node: NodeStatus }>(home, "Drain")).node.draining, true);
   const spec = { command: ["true"] };
   assertEquals(await refusal(home, "Submit", { spec }), {
     error: "io.holdfast.Draining",
     parameters: {},
   });
-  assertEquals((await call<{ node: Node }>(home, "Resume")).node.draining, false);
+  assertEquals((await call<{ node: NodeStatus }>(home, "Resume")).node.draining, false);
   await ended(home, await submit(home, "true"));
   assertEquals(await call(home, "Prune", { olderThan: 0 }), { removed: 1 });
 });

@@ -1,0 +1,98 @@
+import { Command, InvalidArgumentError } from "commander";
+import assert from "node:assert/strict";
+import {
+  count,
+  duration,
+  integer,
+  jobId,
+  jobIds,
+  size,
+  variable,
+} from "../../src/cli/arguments.ts";
+import { addSpecOptions, readSpec } from "../../src/cli/submit.ts";
+import { socketsNamed } from "../../src/cli/upgrade.ts";
+
+Deno.test("a wrong argument is refused with a right one", () => {
+  const wrong: [(text: string) => unknown, string[]][] = [
+    [jobId, ["0", "-1", "x", "", "1.5", "1e3"]],
+    [jobIds, ["1,,2", "1,x"]],
+    [duration, ["", "-5", "5w", "1h30"]],
+    [size, ["", "5x", "-1M"]],
+    [count, ["-1", "x"]],
+    [integer, ["", "1.5", "--1"]],
+    [variable, ["NAME", "=value", ""]],
+  ];
+  for (const [read, texts] of wrong) {
+    for (const text of texts) assert.throws(() => read(text), InvalidArgumentError, text);
+  }
+});
+
+Deno.test("ids come one by one or with commas, in the order typed", () => {
+  assert.deepEqual(jobIds("9,3", jobIds("12")), [12, 9, 3]);
+});
+
+Deno.test("the value of a variable may hold an equals sign, or nothing", () => {
+  assert.deepEqual(variable("B=", variable("A=x=y")), { A: "x=y", B: "" });
+});
+
+function specOf(...words: string[]) {
+  const command = addSpecOptions(new Command("submit")).exitOverride();
+  let spec: ReturnType<typeof readSpec> | undefined;
+  command.action((words: string[]) => {
+    spec = readSpec(command, words);
+  });
+  command.parse(words, { from: "user" });
+  return spec!;
+}
+
+Deno.test("options after the command belong to the command", () => {
+  const spec = specOf("--cpus", "2", "ls", "--cpus", "3", "--", "--help");
+  assert.deepEqual(spec.command, ["ls", "--cpus", "3", "--", "--help"]);
+  assert.equal(spec.cpus, 2);
+});
+
+Deno.test("two dashes end the options of submit", () => {
+  assert.deepEqual(specOf("--name", "n", "--", "--odd", "-x").command, ["--odd", "-x"]);
+});
+
+Deno.test("options are sent in the units of the protocol, and only those typed", () => {
+  const spec = specOf("--memory", "2G", "--timeout", "0", "--grace", "1m", "--priority", "-5", "x");
+  assert.deepEqual([spec.memory, spec.timeout, spec.grace, spec.priority], [2 ** 31, 0, 60, -5]);
+  const plain = JSON.parse(JSON.stringify(specOf("x")));
+  assert.deepEqual(Object.keys(plain).sort(), ["command", "directory", "environment"]);
+});
+
+Deno.test("a directory is absolute, from where the caller is", () => {
+  assert.equal(specOf("x").directory, Deno.cwd());
+  assert.equal(specOf("--directory", "/srv", "x").directory, "/srv");
+  assert.equal(specOf("--directory", "sub", "x").directory, `${Deno.cwd()}/sub`);
+});
+
+Deno.test("the environment is the caller's, without what belongs to a job of its own", () => {
+  const names = ["HOLDFAST_TOKEN", "HOLDFAST_JOB_ID", "HOLDFAST_TEST_FLAVOUR", "odd.name"];
+  for (const name of names) Deno.env.set(name, "salt");
+  try {
+    const full = specOf("--env", "EXTRA=more", "x").environment!;
+    assert.deepEqual(names.map((name) => full[name]), [undefined, undefined, "salt", undefined]);
+    assert.equal(full.EXTRA, "more");
+    const clean = specOf("--clean-env", "--env", "EXTRA=more", "x").environment!;
+    assert.deepEqual([clean.HOLDFAST_TEST_FLAVOUR, clean.EXTRA], [undefined, "more"]);
+    assert.equal(clean.PATH, Deno.env.get("PATH"));
+  } finally {
+    for (const name of names) Deno.env.delete(name);
+  }
+});
+
+Deno.test("a supervisor's socket is found by the name it was bound with", () => {
+  const table = `Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 11 /run/holdfast/control.sock.4711
+0000000000000000: 00000002 00000000 00010000 0001 01 12 /run/other/control.sock
+0000000000000000: 00000002 00000000 00010000 0001 01 13 /run/other/control.sock.old
+0000000000000000: 00000003 00000000 00000000 0001 03 14
+0000000000000000: 00000002 00000000 00010000 0001 01 15 @control.sockets
+`;
+  assert.deepEqual(
+    [...socketsNamed(table, "/var/run/holdfast/control.sock")],
+    ["socket:[11]", "socket:[12]"],
+  );
+});
