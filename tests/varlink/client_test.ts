@@ -157,17 +157,20 @@ Deno.test("a stream that is not read is not taken from the socket", async () => 
   };
   await serving(flood, async (path) => {
     const [reader, other] = [await Client.connect(path), await Client.connect(path)];
-    let received = 0;
-    for await (const reply of reader.stream("Logs", { id: 1 })) {
-      if (reply.data) received++;
-      if (received !== 1) continue;
-      // In this time a client that held all it can get would have got everything.
-      for (let i = 0; i < ROUND_TRIPS; i++) await other.call("Status", { id: 1 });
-      assert.ok(sent < REPLIES / 2, `${sent} sent`);
+    try {
+      let received = 0;
+      for await (const reply of reader.stream("Logs", { id: 1 })) {
+        if (reply.data) received++;
+        if (received !== 1) continue;
+        // In this time a client that held all it can get would have got everything.
+        for (let i = 0; i < ROUND_TRIPS; i++) await other.call("Status", { id: 1 });
+        assert.ok(sent < REPLIES / 2, `${sent} sent`);
+      }
+      assert.equal(received, REPLIES);
+    } finally {
+      reader.close();
+      other.close();
     }
-    assert.equal(received, REPLIES);
-    reader.close();
-    other.close();
   });
 });
 
