@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { Client } from "../src/varlink/client.ts";
-import type { Node } from "../src/varlink/interface.ts";
+import type { NodeStatus } from "../src/varlink/interface.ts";
 import { type Scene, sleep } from "./scene.ts";
 
 export const BINARY = resolve(
@@ -53,12 +53,12 @@ export class Daemon {
     return `${this.folder}/control.sock`;
   }
 
-  async node(): Promise<Node> {
+  async node(): Promise<NodeStatus> {
     return (await this.client.call("Node", {})).node;
   }
 
   /** Looks at the node every few ms until it is as wished. */
-  async until(isSo: (node: Node) => boolean): Promise<void> {
+  async until(isSo: (node: NodeStatus) => boolean): Promise<void> {
     while (!isSo(await this.node())) await sleep(10);
   }
 
