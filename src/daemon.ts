@@ -89,6 +89,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const isInit = Deno.pid === 1;
   const { state, runtime } = places(config);
   Deno.mkdirSync(state, { recursive: true, mode: 0o700 });
+  Deno.chmodSync(state, 0o700);
   Deno.mkdirSync(runtime, { recursive: true, mode: 0o755 });
   const cannotLook = (error: unknown) => log.error("failed", { what: String(error) });
 

@@ -215,9 +215,11 @@ export class Supervisor {
       });
       this.#finish(requests.map((request, i) => () => request.respond(answers[i]!)));
     } catch (error) {
-      if (!(error instanceof JournalUnavailable)) throw error;
-      this.#degrade(error.message);
-      refuse(requests, error.message);
+      // A mistake of ours must not be worse than a disk that fails: nothing has happened, try again.
+      const message = error instanceof Error ? error.message : String(error);
+      const isDisk = error instanceof JournalUnavailable;
+      this.#degrade(isDisk ? message : `internal error: ${message}`);
+      refuse(requests, message);
     }
     this.onTurn();
   }

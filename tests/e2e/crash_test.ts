@@ -230,6 +230,17 @@ Deno.test("20 restarts in a row over 50 jobs: none lost, none twice, every exit 
   assertEquals((await home.use((client) => client.call("Node", {}))).node.cpusAllocated, 0);
 });
 
+Deno.test("an end of which every hint was lost is found by the regular check", async () => {
+  await using home = await Home.start("--check-interval", "1s");
+  const id = await home.submit(["sleep", "1000"], { grace: 1 });
+  await home.running(id);
+  // No signal, no pidfd and no bell tells of a record that was written by hand.
+  Deno.writeTextFileSync(`${home.state}/exits/${id}`, "3 0 0\n");
+  const job = await home.wait(id);
+  assertEquals([job.exitCode, job.released], ["3:0", true]);
+  await until("what is left of it ends", () => home.processes().length === 0);
+});
+
 Deno.test("a leftover exit record of an ended job is swept; one of an unknown job is told", async () => {
   await using home = await Home.start();
   const id = await home.submit(["true"]);
