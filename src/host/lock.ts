@@ -16,7 +16,10 @@ const LOCK_EX_NB = 2 | 4;
 
 export class Locked extends Error {
   constructor(readonly path: string, readonly pid: string) {
-    super(`another supervisor, pid ${pid}, holds ${path}`);
+    super(
+      `another supervisor, pid ${pid}, holds ${path}; ` +
+        `stop it first (kill ${pid}), or use another state directory`,
+    );
     this.name = "Locked";
   }
 }
