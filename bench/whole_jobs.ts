@@ -98,15 +98,12 @@ async function shimsAlone(scene: Scene, name: string): Promise<number> {
   const cwd = scene.folder(name);
   scene.folder(name, "exits");
   for (let id = 1; id <= JOBS; id++) scene.folder(name, "runs", String(id));
-  await run("mkfifo", ["bell"], { cwd });
-  const bell = Deno.openSync(`${cwd}/bell`, { read: true, write: true });
   const env = {
     ...ENVIRONMENT,
     HOLDFAST_SHIM: shimScript({ setsid: findSetsid(), softFileLimit: 1024 }),
     HOLDFAST_TOKEN: crypto.randomUUID(),
   };
   const took = await run("sh", ["-c", FLOOR], { cwd, env });
-  bell.close();
   const ended = [...Deno.readDirSync(`${cwd}/exits`)].length;
   if (ended !== JOBS) throw new Error(`only ${ended} shims have recorded an end`);
   return took;

@@ -6,7 +6,6 @@
 import { userInfo } from "node:os";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { type Config, ConfigError, makeConfig } from "./config.ts";
-import { Bell } from "./host/bell.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { bootMs, wallMs } from "./host/clock.ts";
 import { Grip } from "./host/grip.ts";
@@ -119,7 +118,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     log,
     grip,
   });
-  new Bell(state, reactor, (id) => supervisor.heardStart(id));
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
   const recover = () => {

@@ -22,7 +22,6 @@ const lib = Deno.dlopen("libc.so.6", {
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
-  mkfifo: { parameters: ["buffer", "u32"], result: "i32" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],

@@ -1,6 +1,6 @@
 /**
- * Waits for file descriptors with epoll(7) and calls their handlers: sockets, the start bell and the
- * pidfds of adopted processes. One thread waits in the kernel; nothing wakes while nothing happens.
+ * Waits for file descriptors with epoll(7) and calls their handlers: sockets and the pidfds of
+ * adopted processes. One thread waits in the kernel; nothing wakes while nothing happens.
  * All descriptors that are ready together are handled before anything else runs, which is what makes
  * the requests of one moment share one commit.
  */

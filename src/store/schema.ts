@@ -44,7 +44,6 @@ export const MIGRATIONS: readonly string[] = [
     released INTEGER NOT NULL DEFAULT 0,
     released_time INTEGER
   ) STRICT;
-  CREATE INDEX allocations_held ON resource_allocations (job_id) WHERE released = 0;
 
   CREATE TABLE events (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -37,8 +37,8 @@ export type Step =
   /** SIGKILL to these; then look again. */
   | { readonly kind: "killFamily"; readonly members: readonly ProcessIdentity[] };
 
-/** A start is told by the bell and an end by a signal or pidfd; these are for when those are lost. */
-const START_POLL_MS = 1000;
+/** An end is told by a signal or a pidfd; a start is not, and is looked for. */
+const START_POLL_MS = 200;
 const UNVERIFIABLE_POLL_MS = 5000;
 const FIRST_FAMILY_POLL_MS = 5;
 const LAST_FAMILY_POLL_MS = 2000;

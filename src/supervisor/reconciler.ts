@@ -39,7 +39,11 @@ export interface ReconcilerParts {
 
 /** Looks at a family that will not die before its pids are told. */
 const LOOKS_BEFORE_TOLD = 8;
-const FIRST_LOOK_MS = 1000;
+/**
+ * When to look for a start. Most short jobs have ended by then, and their start and end share one
+ * commit; nobody minds to see a job STARTING for so long.
+ */
+const FIRST_LOOK_MS = 20;
 
 export class Reconciler {
   readonly #progress = new Map<number, Progress>();

@@ -116,11 +116,6 @@ export class Supervisor {
     this.#queueTurn();
   }
 
-  /** A hint that a job's leader is known. */
-  heardStart(id: number): void {
-    if (this.roster.get(id)?.state === "STARTING") this.look(id);
-  }
-
   /** A hint that children have ended. */
   childrenEnded(): void {
     for (const { pid, exit } of reap()) {

@@ -234,7 +234,7 @@ Deno.test("an end of which every hint was lost is found by the regular check", a
   await using home = await Home.start("--check-interval", "1s");
   const id = await home.submit(["sleep", "1000"], { grace: 1 });
   await home.running(id);
-  // No signal, no pidfd and no bell tells of a record that was written by hand.
+  // No signal and no pidfd tells of a record that was written by hand.
   Deno.writeTextFileSync(`${home.state}/exits/${id}`, "3 0 0\n");
   const job = await home.wait(id);
   assertEquals([job.state, job.released], ["FAILED", true]);

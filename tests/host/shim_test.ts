@@ -27,7 +27,6 @@ class Run implements Disposable {
   constructor(readonly shell: Shell) {
     Deno.mkdirSync(`${this.directory}/runs/1`, { recursive: true });
     Deno.mkdirSync(`${this.directory}/exits`);
-    new Deno.Command("mkfifo", { args: [`${this.directory}/bell`] }).outputSync();
   }
 
   /** Returns the shim's pid. */
