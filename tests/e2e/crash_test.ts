@@ -84,6 +84,38 @@ Deno.test("a cancel that was acknowledged goes on after a crash, up to SIGKILL",
   assertEquals(home.processes(), []);
 });
 
+Deno.test("a job whose leftovers are being ended when the supervisor dies ends with its own exit code", async () => {
+  await using home = await Home.start();
+  const stubborn =
+    "(trap '' TERM; echo ready > ready; exec setsid sleep 1000) & while [ ! -e ready ]; do :; done";
+  const id = await home.submit(`${stubborn}; exit 5`, { grace: 1 });
+  await until(
+    "its leader has ended",
+    () => [...Deno.readDirSync(`${home.state}/exits`)].length === 1,
+  );
+  assertEquals(
+    (await home.status(id)).endedAt,
+    undefined,
+    "its resources are held until nobody is left",
+  );
+  await home.restart();
+  const job = await home.wait(id);
+  assertEquals([job.state, job.exitCode, job.released], ["FAILED", "5:0", true]);
+  assertEquals(home.processes(), []);
+});
+
+Deno.test("an end that was told stays as it was told, whatever dies later", async () => {
+  await using home = await Home.start();
+  const cancelled = await home.submit(["sleep", "1000"]);
+  const exited = await home.submit("exit 9");
+  await home.running(cancelled);
+  await home.cancel(cancelled);
+  const before = [await home.wait(cancelled), await home.wait(exited)];
+  await home.restart();
+  await home.restart();
+  assertEquals([await home.status(cancelled), await home.status(exited)], before);
+});
+
 Deno.test("a deadline that passed while we were away is acted on at the start", async () => {
   await using home = await Home.start();
   const id = await home.submit(["sleep", "1000"], { timeout: 1 });

@@ -1,7 +1,7 @@
 /** The supervisor's own life, on the compiled binary: starts, ends, refusals, a failing journal. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { BINARY, Home, until } from "./home.ts";
+import { BINARY, Home, IS_ROOT, until } from "./home.ts";
 
 Deno.test("a second supervisor on the same state directory is refused with the first one's pid", async () => {
   await using home = await Home.start();
@@ -74,32 +74,36 @@ Deno.test("upgrade replaces the supervisor in the same process; jobs go on", asy
   assertEquals(home.stdout(later.id), home.stdout(later.id).trim() + "\n");
 });
 
-Deno.test("as PID 1 it reaps orphans and ends its jobs on SIGTERM", async () => {
-  await using home = new Home();
-  home.launch([], ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]);
-  await until("it answers", () => home.answers());
-  const id = await home.submit(
-    "setsid sh -c 'sleep 0.1 & exit 0' & sleep 0.5; ps -e -o stat= | grep -c Z",
-  );
-  await home.wait(id);
-  assertEquals(home.stdout(id).trim(), "0", "no zombie is left");
-  const running = await home.submit(["sleep", "1000"]);
-  const { pid } = await home.running(running);
-  assert(pid! < 1000, "it runs in the pid namespace");
-  // unshare passes no signal on: the supervisor is its child.
-  const inside = await until("its pid is known", () => {
-    const [found] = home.processes().filter((pid) =>
-      /holdfast/.test(cmdline(pid)) && /daemon/.test(cmdline(pid))
+Deno.test(
+  "as PID 1 it reaps orphans and ends its jobs on SIGTERM",
+  { ignore: !IS_ROOT },
+  async () => {
+    await using home = new Home();
+    home.launch([], ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+    await until("it answers", () => home.answers());
+    const id = await home.submit(
+      "setsid sh -c 'sleep 0.1 & exit 0' & sleep 0.5; ps -e -o stat= | grep -c Z",
     );
-    return found;
-  });
-  Deno.kill(inside, "SIGTERM");
-  assertEquals(await home.ended(), 0);
-  assertEquals(home.processes(), []);
-  await home.start();
-  const job = await home.wait(running);
-  assertEquals([job.reason, job.released], ["shutdown", true]);
-});
+    await home.wait(id);
+    assertEquals(home.stdout(id).trim(), "0", "no zombie is left");
+    const running = await home.submit(["sleep", "1000"]);
+    const { pid } = await home.running(running);
+    assert(pid! < 1000, "it runs in the pid namespace");
+    // unshare passes no signal on: the supervisor is its child.
+    const inside = await until("its pid is known", () => {
+      const [found] = home.processes().filter((pid) =>
+        /holdfast/.test(cmdline(pid)) && /daemon/.test(cmdline(pid))
+      );
+      return found;
+    });
+    Deno.kill(inside, "SIGTERM");
+    assertEquals(await home.ended(), 0);
+    assertEquals(home.processes(), []);
+    await home.start();
+    const job = await home.wait(running);
+    assertEquals([job.reason, job.released], ["shutdown", true]);
+  },
+);
 
 Deno.test("the log is one line an event, as JSON where asked, with priorities under journald", async () => {
   await using home = new Home();
@@ -166,37 +170,44 @@ Deno.test("a damaged journal, or one of a newer version, is refused and not touc
   assertMatch((await home.run("daemon")).stderr, /has schema 99, .*start the newer holdfast/);
 });
 
-Deno.test("with a full disk jobs are refused and running ones go on; with space all is well again", async () => {
-  await using home = new Home();
-  Deno.mkdirSync(home.state);
-  await mount(["-t", "tmpfs", "-o", "size=4m", "tmpfs", home.state]);
-  try {
-    await home.start();
-    const running = await home.submit("while [ ! -e go ]; do sleep 0.05; done; exit 7");
-    await home.running(running);
-    fill(`${home.state}/filler`);
-    const refused = await home.submit(["true"]).catch((error) => error.name);
-    assertEquals(refused, "JournalUnavailable");
-    assertMatch((await home.use((client) => client.call("Node", {}))).node.degraded!, /full/);
-    assertEquals((await home.status(running)).state, "RUNNING");
-    Deno.writeTextFileSync(`${home.directory}/go`, "");
-    Deno.removeSync(`${home.state}/filler`);
-    assertEquals((await home.wait(running)).exitCode, "7:0");
-    const later = await until("jobs are taken again", () => home.submit(["true"]).catch(() => 0));
-    assertEquals((await home.wait(later)).state, "COMPLETED");
-    assertEquals((await home.use((client) => client.call("Node", {}))).node.degraded, undefined);
-  } finally {
-    await home.crash().catch(() => {});
-    for (const pid of home.processes()) Deno.kill(pid, "SIGKILL");
-    await until(
-      "it can be unmounted",
-      async () =>
-        (await new Deno.Command("umount", { args: [home.state], stderr: "null" }).output()).success,
-    );
-  }
-});
+Deno.test(
+  "with a full disk jobs are refused and running ones go on; with space all is well again",
+  { ignore: !IS_ROOT },
+  async () => {
+    await using home = new Home();
+    Deno.mkdirSync(home.state);
+    await mount(["-t", "tmpfs", "-o", "size=4m", "tmpfs", home.state]);
+    try {
+      await home.start();
+      const running = await home.submit("while [ ! -e go ]; do sleep 0.05; done; exit 7");
+      await home.running(running);
+      fill(`${home.state}/filler`);
+      const refused = await home.submit(["true"]).catch((error) => error.name);
+      assertEquals(refused, "JournalUnavailable");
+      assertMatch((await home.use((client) => client.call("Node", {}))).node.degraded!, /full/);
+      assertEquals((await home.status(running)).state, "RUNNING");
+      Deno.writeTextFileSync(`${home.directory}/go`, "");
+      Deno.removeSync(`${home.state}/filler`);
+      assertEquals((await home.wait(running)).exitCode, "7:0");
+      const later = await until("jobs are taken again", () => home.submit(["true"]).catch(() => 0));
+      assertEquals((await home.wait(later)).state, "COMPLETED");
+      assertEquals((await home.use((client) => client.call("Node", {}))).node.degraded, undefined);
+    } finally {
+      await home.crash().catch(() => {});
+      for (const pid of home.processes()) Deno.kill(pid, "SIGKILL");
+      await until(
+        "it can be unmounted",
+        async () =>
+          (await new Deno.Command("umount", { args: [home.state], stderr: "null" }).output())
+            .success,
+      );
+    }
+  },
+);
 
-Deno.test("the binary runs alone, without setsid(1) and with nothing but /bin/sh", async () => {
+Deno.test("the binary runs alone, without setsid(1) and with nothing but /bin/sh", {
+  ignore: !IS_ROOT,
+}, async () => {
   await using home = new Home();
   const root = `${home.directory}/root`;
   for (const place of ["bin", "lib64", "proc", "dev", "tmp"]) {

@@ -12,6 +12,9 @@ export const BINARY = resolve(
   Deno.env.get("HOLDFAST_BIN") ?? new URL("../../dist/holdfast", import.meta.url).pathname,
 );
 
+/** Some tests mount, change the user or make namespaces. */
+export const IS_ROOT = Deno.uid() === 0;
+
 const DEADLINE_MS = 20_000;
 const MARK = "HOLDFAST_TEST_HOME";
 
