@@ -25,7 +25,7 @@ const SUPERVISOR = "src/supervisor/**";
 const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const VERDICTS = ["src/recover/plan*.ts", "src/recover/verdict.ts"];
-const DECISIONS = ["decide.ts", "schedule.ts", "kill*.ts"].map((name) => `src/supervisor/${name}`);
+const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts"].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
