@@ -7,13 +7,12 @@ import { userInfo } from "node:os";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { type Config, ConfigError, makeConfig } from "./config.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
-import { bootMs, wallMs } from "./host/clock.ts";
-import { Grip } from "./host/grip.ts";
+import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
 import { notify } from "./host/notify.ts";
-import { becomeSubreaper } from "./host/processes.ts";
-import { readGround } from "./host/proc.ts";
+import { cannotRun } from "./host/lookup.ts";
+import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
 import { OWN_PATH, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
@@ -25,12 +24,12 @@ import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
-import { report } from "./recover/report.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalRefused } from "./store/database.ts";
 import { Journal } from "./store/journal.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
+import { Upkeep } from "./supervisor/upkeep.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
@@ -38,8 +37,6 @@ import { time } from "./varlink/wire.ts";
 import { version } from "./version.ts";
 
 type Flags = Record<string, string | boolean | undefined>;
-
-const STALE_ALLOCATION_MS = 48 * 3_600_000;
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
@@ -63,7 +60,8 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     const { state } = places(readConfig(flags));
     takeLock(`${state}/lock`);
     const journal = new Journal(`${state}/journal.db`, "");
-    const survey = new Survey(new RunFiles(state), readGround());
+    const processes = new HostProcesses();
+    const survey = new Survey({ clock: hostClock, processes, files: new RunFiles(state) });
     const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
     journal.close();
     printPlan(plan, json);
@@ -84,60 +82,44 @@ function printPlan(plan: readonly PlanItem[], json: boolean): void {
 }
 
 async function supervise(config: Config, flags: Flags, log: Log): Promise<number> {
-  const began = wallMs();
+  const clock = hostClock;
+  const began = clock.wallMs();
   const isInit = Deno.pid === 1;
   const { state, runtime } = places(config);
   Deno.mkdirSync(state, { recursive: true, mode: 0o700 });
   Deno.chmodSync(state, 0o700);
   Deno.mkdirSync(runtime, { recursive: true, mode: 0o755 });
-  const cannotLook = (error: unknown) => log.error("failed", { what: String(error) });
 
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
   const journal = new Journal(`${state}/journal.db`, nodeName);
   const files = new RunFiles(state);
-  journal.transact(() => journal.reserveIds(Math.max(0, ...files.runIds(), ...files.exitIds())));
 
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
-  const reactor = new Reactor(cannotLook);
-  const grip = new Grip(reactor, (id) => supervisor.look(id));
+  const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
+  const processes = new HostProcesses(reactor, new Spawner(state, script));
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
   };
-  const spawner = new Spawner(state, script);
-  const ground = readGround();
-  const supervisor: Supervisor = new Supervisor({
-    journal,
-    files,
-    spawner,
-    ground,
-    capacity,
-    log,
-    grip,
-  });
+  const newToken = () => crypto.randomUUID();
+  const parts = { clock, journal, processes, files, capacity, log, newToken };
+  const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
-  const recover = () => {
-    const startMs = bootMs();
-    const plan = supervisor.plan();
-    supervisor.execute(plan);
-    const counts = report(plan, { log, alertAbove: config.alert_above });
-    return { at: time(wallMs()), durationMs: bootMs() - startMs, ...counts };
-  };
-  supervisor.childrenEnded();
-  const recovery = recover();
-  log.info("recovered", recovery);
-  sweepExitRecords(journal, files, log);
-
-  const requests = new Requests(supervisor, journal, files, {
-    capacity,
-    queued: config.max_queued,
+  const requests = new Requests({
+    ...parts,
+    supervisor,
+    maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
+    cannotRun,
   });
+  const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: config.alert_above });
+  const recovery = upkeep.start();
+
   const about = {
     name: nodeName,
     version,
@@ -167,11 +149,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   notify("READY=1");
   supervisor.begin();
 
-  const check = setInterval(() => {
-    if (supervisor.status.running > 0) recover();
-    releaseStale(journal, log);
-    supervisor.request(() => requests.prune(), () => {});
-  }, config.check_interval * 1000);
+  const check = setInterval(() => upkeep.check(), config.check_interval * 1000);
   void reactor.run();
   const ending = await untilEnd(supervisor, {
     isBurst: flags.burst === true,
@@ -267,22 +245,6 @@ function userName(): string {
     return userInfo().username;
   } catch {
     return String(Deno.uid());
-  }
-}
-
-/** Records of ends that were committed before they could be removed. */
-function sweepExitRecords(journal: Journal, files: RunFiles, log: Log): void {
-  for (const id of files.exitIds()) {
-    const job = journal.job(id);
-    if (job?.endedAtMs !== undefined) files.removeExitRecord(id);
-    else if (!job) log.warn("exit record of an unknown job", { job: id, doing: "left as it is" });
-  }
-}
-
-function releaseStale(journal: Journal, log: Log): void {
-  const now = wallMs();
-  for (const id of journal.releaseStale(now - STALE_ALLOCATION_MS, now)) {
-    log.warn("released a stale allocation", { job: id });
   }
 }
 

@@ -18,13 +18,14 @@ interface Room {
 }
 
 const JOB = "src/job/**";
+const PORTS = "src/ports.ts";
 const HOST = "src/host/**";
 const STORE = "src/store/**";
 const RECOVER = "src/recover/**";
 const SUPERVISOR = "src/supervisor/**";
 const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
-const VERDICTS = ["src/recover/plan*.ts", "src/recover/verdict.ts"];
+const VERDICTS = ["family.ts", "plan.ts", "verdict.ts"].map((name) => `src/recover/${name}`);
 const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts"].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
@@ -34,7 +35,8 @@ const CLI_IMPORTS = [CLI, CLIENT, ...WIRE, JOB, ...ROOTS];
 
 const ROOMS: Room[] = [
   { files: [JOB], imports: [JOB], packages: ["valibot"], pure: true },
-  { files: VERDICTS, imports: [JOB, ...VERDICTS], packages: [], pure: true },
+  { files: [PORTS], imports: [JOB], packages: [], pure: true },
+  { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
     imports: [JOB, ...DECISIONS, "src/recover/verdict.ts"],
@@ -43,13 +45,14 @@ const ROOMS: Room[] = [
   },
   { files: WIRE, imports: [JOB, ...WIRE], packages: [], pure: true },
 
-  { files: [HOST], imports: [HOST, JOB] },
+  { files: [HOST], imports: [HOST, PORTS, JOB] },
   { files: [STORE], imports: [STORE, JOB] },
-  { files: [RECOVER], imports: [RECOVER, STORE, HOST, JOB] },
-  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, HOST, JOB] },
+  // Neither knows the host: it reaches them through the ports.
+  { files: [RECOVER], imports: [RECOVER, STORE, PORTS, JOB] },
+  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, PORTS, JOB] },
   // The command line loads the client: it must stay light.
   { files: [CLIENT], imports: [...WIRE, JOB] },
-  { files: SERVICE, imports: [VARLINK, SUPERVISOR, STORE, HOST, JOB] },
+  { files: SERVICE, imports: [VARLINK, SUPERVISOR, STORE, PORTS, JOB] },
   { files: [VARLINK], imports: [VARLINK, HOST, JOB, "src/version.ts"] },
 
   {

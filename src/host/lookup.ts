@@ -1,11 +1,22 @@
 /** Looks whether a job could be started as asked, at submission, where that can be known. */
 
+import { DEFAULT_ENVIRONMENT, type FullSpec, type InvalidField } from "../job/spec.ts";
 import { cString, errno, errorText, lastErrno, libc } from "./libc.ts";
 
 const X_OK = 1;
 
+/** What stands against a job here and now; undefined when nothing does. */
+export function cannotRun(spec: FullSpec): InvalidField | undefined {
+  const directory = spec.directory ?? "/";
+  const lost = cannotEnter(directory);
+  if (lost !== undefined) return { field: "directory", message: lost };
+  const path = (spec.environment ?? DEFAULT_ENVIRONMENT).PATH ?? DEFAULT_ENVIRONMENT.PATH!;
+  const missing = cannotExecute(spec.command[0]!, directory, path);
+  return missing === undefined ? undefined : { field: "command", message: missing };
+}
+
 /** Why nobody could work in this directory; undefined when it can be entered. */
-export function cannotEnter(directory: string): string | undefined {
+function cannotEnter(directory: string): string | undefined {
   // The dot makes it fail for what is not a directory.
   if (libc.access(cString(`${directory}/.`), X_OK) === 0) return undefined;
   const code = lastErrno();
@@ -14,7 +25,7 @@ export function cannotEnter(directory: string): string | undefined {
 }
 
 /** Why a command could not be executed in a directory with a PATH; undefined when it is found. */
-export function cannotExecute(
+function cannotExecute(
   command: string,
   directory: string,
   path: string,

@@ -1,10 +1,11 @@
 /** Reads /proc: who a process is, where pids mean something, who carries a token. Changes nothing. */
 
 import type { Ground, Observed } from "../job/identity.ts";
+import type { Living } from "../ports.ts";
 import { SystemError } from "./libc.ts";
 import { readSmallFile } from "./small_file.ts";
 
-export interface ProcStat {
+interface ProcStat {
   readonly pid: number;
   readonly state: string;
   readonly parent: number;
@@ -14,7 +15,7 @@ export interface ProcStat {
 }
 
 /** Undefined when there is no such process. Throws SystemError. */
-export function readStat(pid: number): ProcStat | undefined {
+function readStat(pid: number): ProcStat | undefined {
   const text = readSmallFile(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // The command name is in parentheses and may hold anything, so fields count from the last one.
@@ -33,27 +34,33 @@ export function observe(pid: number): Observed {
   try {
     const stat = readStat(pid);
     if (!stat) return { kind: "absent" };
-    const zombie = stat.state === "Z" || stat.state === "X";
-    return { kind: "present", startTicks: stat.startTicks, zombie };
+    return { kind: "present", startTicks: stat.startTicks, zombie: isOver(stat) };
   } catch (error) {
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
   }
 }
 
-/** The stats of all processes that can be read now. */
-export function* allProcesses(): Generator<ProcStat> {
+/** Every process that lives and can be read now, but this one. */
+export function livingProcesses(): Living[] {
+  const living: Living[] = [];
   for (const entry of Deno.readDirSync("/proc")) {
     const pid = Number(entry.name);
-    if (!Number.isInteger(pid)) continue;
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
     const stat = readUnlessHidden(() => readStat(pid));
-    if (stat) yield stat;
+    if (stat && !isOver(stat)) living.push({ ...stat, token: tokenOf(pid) });
   }
+  return living;
+}
+
+/** Whether it has ended, and only waits to be reaped. */
+function isOver(stat: ProcStat): boolean {
+  return stat.state === "Z" || stat.state === "X";
 }
 
 const TOKEN_VARIABLE = "HOLDFAST_TOKEN=";
 
 /** The token in a process's initial environment; undefined when there is none or it cannot be read. */
-export function tokenOf(pid: number): string | undefined {
+function tokenOf(pid: number): string | undefined {
   const text = readUnlessHidden(() => readSmallFile(`/proc/${pid}/environ`));
   if (text === undefined) return undefined;
   const at = text.startsWith(TOKEN_VARIABLE) ? 0 : text.indexOf(`\0${TOKEN_VARIABLE}`) + 1;

@@ -1,14 +1,17 @@
 /**
- * Acts on processes: signals them, waits for them, reaps them. A pid is signalled only through a
- * pidfd that was opened before its identity was checked, so a signal reaches the recorded process or
- * nobody.
+ * The real processes: starts shims, looks at, signals, watches and reaps. A pid is signalled only
+ * through a pidfd that was opened before its identity was checked, so a signal reaches the recorded
+ * process or nobody.
  */
 
 import type { ExitStatus } from "../job/exit_status.ts";
 import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
+import type { Living, Processes, ProcessHandle, ShimStart, Spawned } from "../ports.ts";
 import { errno, lastErrno, libc, must, SystemError } from "./libc.ts";
-import { observe } from "./proc.ts";
+import { livingProcesses, observe, ownChildren, readGround } from "./proc.ts";
+import { type Reactor, READABLE } from "./reactor.ts";
+import type { Spawner } from "./spawn.ts";
 
 const SYS_pidfd_send_signal = 424n;
 const SYS_pidfd_open = 434n;
@@ -22,23 +25,49 @@ const EXIT_STATUS_AT = 60;
 const WNOHANG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
-export const SIGKILL = 9;
-export const SIGTERM = 15;
-export const SIGCONT = 18;
+export class HostProcesses implements Processes {
+  readonly ground = readGround();
 
-/** A process that was there when it was opened, and cannot become another. */
-export class ProcessHandle {
-  constructor(readonly fd: number, readonly identity: ProcessIdentity) {}
+  /** Without a reactor no end is told, without a spawner nothing is started: as for a dry run. */
+  constructor(private readonly reactor?: Reactor, private readonly spawner?: Spawner) {}
 
-  /** False when it has ended. Throws SystemError when it may not be signalled. */
+  spawn(start: ShimStart): Spawned {
+    return this.spawner?.spawn(start) ?? { refused: "nothing is started here" };
+  }
+
+  observe = observe;
+  children = ownChildren;
+  reap = reap;
+
+  living(): Living[] {
+    return livingProcesses();
+  }
+
+  open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
+    const fd = Number(libc.syscall(SYS_pidfd_open, BigInt(identity.pid), 0n, 0n, 0n));
+    if (fd < 0) {
+      const code = lastErrno();
+      if (code === errno.ESRCH || code === errno.EINVAL) return "mismatch";
+      throw new SystemError("pidfd_open", code);
+    }
+    const check = checkIdentity(identity, observe(identity.pid));
+    if (check === "match") return new PidfdHandle(fd, identity, this.reactor);
+    libc.close(fd);
+    return check;
+  }
+}
+
+class PidfdHandle implements ProcessHandle {
+  constructor(
+    private readonly fd: number,
+    readonly identity: ProcessIdentity,
+    private readonly reactor?: Reactor,
+  ) {}
+
   signal(signal: number): boolean {
     return send(this.fd, signal, 0n) === 0 || endedElseThrow("pidfd_send_signal");
   }
 
-  /**
-   * Signals the process group that it leads; it alone while it has not begun one, as between its
-   * first sign of life and setsid(2). False when nobody is left.
-   */
   signalGroup(signal: number): boolean {
     return this.#signalLedGroup(signal) || this.signal(signal);
   }
@@ -51,7 +80,6 @@ export class ProcessHandle {
     return libc.kill(-this.identity.pid, signal) === 0 || endedElseThrow("kill");
   }
 
-  /** The exact exit status of an ended process, where the kernel tells it. */
   exitStatus(): ExitStatus | undefined {
     const info = new DataView(new ArrayBuffer(64));
     info.setBigUint64(0, PIDFD_INFO_EXIT, true);
@@ -60,33 +88,17 @@ export class ProcessHandle {
     return fromWaitStatus(info.getInt32(EXIT_STATUS_AT, true));
   }
 
+  /** A pidfd is readable once its process has ended (pidfd_open(2)). */
+  whenEnded(go: () => void): void {
+    this.reactor?.add(this.fd, READABLE, () => {
+      this.reactor?.remove(this.fd);
+      go();
+    });
+  }
+
   close(): void {
+    this.reactor?.remove(this.fd);
     libc.close(this.fd);
-  }
-}
-
-/** Opens a process by its recorded identity. Throws SystemError when descriptors have run out. */
-export function openProcess(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
-  const fd = Number(libc.syscall(SYS_pidfd_open, BigInt(identity.pid), 0n, 0n, 0n));
-  if (fd < 0) {
-    const code = lastErrno();
-    if (code === errno.ESRCH || code === errno.EINVAL) return "mismatch";
-    throw new SystemError("pidfd_open", code);
-  }
-  const check = checkIdentity(identity, observe(identity.pid));
-  if (check === "match") return new ProcessHandle(fd, identity);
-  libc.close(fd);
-  return check;
-}
-
-/** Signals one process if it is the recorded one. */
-export function signalProcess(identity: ProcessIdentity, signal: number): void {
-  const handle = openProcess(identity);
-  if (!(handle instanceof ProcessHandle)) return;
-  try {
-    handle.signal(signal);
-  } finally {
-    handle.close();
   }
 }
 
@@ -99,7 +111,7 @@ export function becomeSubreaper(): void {
  * Reaps every ended child. The runtime waits for no child of its own in this process, since the
  * supervisor starts processes through Spawner alone; so waiting for any child steals nothing.
  */
-export function reap(): { pid: number; exit: ExitStatus }[] {
+function reap(): { pid: number; exit: ExitStatus }[] {
   const status = new Int32Array(1);
   const bytes = new Uint8Array(status.buffer);
   const reaped = [];

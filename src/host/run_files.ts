@@ -1,21 +1,18 @@
-/**
- * The files of runs: `runs/<id>/` and `exits/<id>`. Shims write them, the supervisor reads them; it
- * writes only the fence. Each function either has happened or has not if we die in it.
- */
+/** The files of runs in a state directory: `runs/<id>/` and `exits/<id>`. */
 
+import type { ProcessIdentity } from "../job/identity.ts";
+import type { Claim, ExitRecord, Files } from "../ports.ts";
 import {
-  type Claim,
   claimName,
-  type ExitRecord,
   FENCE,
+  NOT_STARTED,
   parseClaim,
   parseExitRecord,
   parseProc,
 } from "./shim_script.ts";
 import { readSmallFile } from "./small_file.ts";
-import type { ProcessIdentity } from "../job/identity.ts";
 
-export class RunFiles {
+export class RunFiles implements Files {
   readonly #runs: string;
   readonly #exits: string;
 
@@ -25,7 +22,6 @@ export class RunFiles {
     for (const path of [this.#runs, this.#exits]) Deno.mkdirSync(path, { recursive: true });
   }
 
-  /** Makes the directory that a shim needs; it may be there already. */
   create(id: number): void {
     Deno.mkdirSync(`${this.#runs}/${id}`, { recursive: true, mode: 0o700 });
   }
@@ -39,26 +35,19 @@ export class RunFiles {
     return parseProc(readSmallFile(this.#procPath(id)) ?? "");
   }
 
-  /** When the leader's identity was written, wall clock ms. */
   startedAtMs(id: number): number | undefined {
     return modifiedAtMs(this.#procPath(id));
   }
 
-  /** Why the command could not be executed. */
-  refusal(id: number): string | undefined {
-    return readSmallFile(`${this.#runs}/${id}/refused`)?.trimEnd();
-  }
-
-  exitRecord(id: number): (ExitRecord & { atMs: number }) | undefined {
+  exitRecord(id: number): ExitRecord | undefined {
     const path = this.#exitPath(id);
     const record = parseExitRecord(readSmallFile(path) ?? "");
-    return record && { ...record, atMs: modifiedAtMs(path) ?? Date.now() };
+    if (!record) return undefined;
+    const refusal = record.status === NOT_STARTED ? this.#refusal(id) : undefined;
+    return { ...record, refusal, atMs: modifiedAtMs(path) ?? Date.now() };
   }
 
-  /**
-   * Forbids an attempt by claiming it ourselves. True when the claim is ours, now or since before;
-   * false when a shim was first. The link makes a claim that is never seen empty.
-   */
+  /** The link makes a claim that is never seen empty. */
   fence(id: number, attempt: number): boolean {
     this.create(id);
     const claim = `${this.#runs}/${id}/${claimName(attempt)}`;
@@ -75,7 +64,6 @@ export class RunFiles {
     return true;
   }
 
-  /** To be called only when the end is in the journal. */
   removeExitRecord(id: number): void {
     remove(this.#exitPath(id), { recursive: false });
   }
@@ -94,6 +82,10 @@ export class RunFiles {
 
   exitIds(): number[] {
     return ids(this.#exits);
+  }
+
+  #refusal(id: number): string | undefined {
+    return readSmallFile(`${this.#runs}/${id}/refused`)?.trimEnd();
   }
 
   #procPath(id: number): string {

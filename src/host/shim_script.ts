@@ -10,6 +10,7 @@
  */
 
 import type { ProcessIdentity } from "../job/identity.ts";
+import type { Claim, ExitRecord } from "../ports.ts";
 
 /** Exit status of a shim whose claim somebody else holds: it has run nothing. */
 export const CLAIM_LOST = 97;
@@ -95,12 +96,6 @@ done
 `;
 }
 
-/** What a claim file says: a shim's name, recovery's fence, or nothing that was finished. */
-export type Claim =
-  | { readonly kind: "signed"; readonly shim: ProcessIdentity; readonly token: string }
-  | { readonly kind: "fence" }
-  | { readonly kind: "unsigned" };
-
 export const FENCE = "fence\n";
 
 export function parseClaim(text: string): Claim {
@@ -116,15 +111,10 @@ export function parseProc(text: string): ProcessIdentity | undefined {
   return match ? { pid: Number(match[1]), startTicks: Number(match[2]) } : undefined;
 }
 
-export interface ExitRecord {
-  /** As the shell reports it in `$?`. */
-  readonly status: number;
-  readonly userTicks: number;
-  readonly systemTicks: number;
-}
-
 /** A record without its newline was cut short and does not count. */
-export function parseExitRecord(text: string): ExitRecord | undefined {
+export function parseExitRecord(
+  text: string,
+): Pick<ExitRecord, "status" | "userTicks" | "systemTicks"> | undefined {
   const match = /^(\d{1,3}) (\d+) (\d+)\n$/.exec(text);
   if (!match) return undefined;
   return {

@@ -3,7 +3,9 @@
  * its standard streams and no other descriptor, so that nothing of the supervisor's reaches a job.
  */
 
+import type { ShimStart, Spawned } from "../ports.ts";
 import { cString, cStringArray, errorText, libc } from "./libc.ts";
+import { claimName } from "./shim_script.ts";
 
 const SETSIGDEF = 0x04, SETSIGMASK = 0x08, SETSID = 0x80;
 const O_WRONLY = 1;
@@ -18,18 +20,6 @@ export interface Shell {
 
 const SYSTEM_SHELL: Shell = { path: "/bin/sh", name: "sh" };
 const EVAL = 'eval "$HOLDFAST_SHIM"';
-
-export interface ShimStart {
-  readonly id: number;
-  readonly claim: string;
-  readonly token: string;
-  readonly directory: string;
-  readonly command: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-/** Returns the shim's pid, or why there is none. Nothing has run unless there is one. */
-export type Spawned = { readonly pid: number } | { readonly refused: string };
 
 export class Spawner {
   #actions = new Uint8Array(FILE_ACTIONS_BYTES);
@@ -61,8 +51,9 @@ export class Spawner {
   }
 
   spawn(start: ShimStart): Spawned {
-    const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id), start.claim];
-    const argv = cStringArray([...words, start.directory, ...start.command]);
+    const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
+    const claim = claimName(start.attempt);
+    const argv = cStringArray([...words, claim, start.directory, ...start.command]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,

@@ -11,9 +11,12 @@ export interface Ground {
   readonly pidNamespace: string;
 }
 
+/** USER_HZ: what /proc counts in, 100 on every Linux that the runtime supports (proc(5), times(2)). */
+export const MS_PER_TICK = 10;
+
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Field 22 of /proc/pid/stat, in clock ticks (1/100 s) since boot. */
+  /** Field 22 of /proc/pid/stat, in ticks since boot. */
   readonly startTicks: number;
 }
 

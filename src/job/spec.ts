@@ -36,6 +36,13 @@ export interface InvalidField {
 export const DEFAULT_TIMEOUT_S = 86_400;
 export const DEFAULT_GRACE_S = 10;
 
+/** The environment of a job whose owner gave none. */
+export const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/",
+  LANG: "C.UTF-8",
+};
+
 const DAYS_S = 86_400;
 const MAX_TIMEOUT_S = 3650 * DAYS_S;
 const MAX_GRACE_S = DAYS_S;

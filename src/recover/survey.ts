@@ -1,35 +1,37 @@
 /** Gathers the evidence of started jobs from files and /proc. It changes nothing. */
 
 import { fromShell } from "../job/exit_status.ts";
-import { checkIdentity, type Ground, type ProcessIdentity, sameGround } from "../job/identity.ts";
+import { checkIdentity, MS_PER_TICK, type ProcessIdentity, sameGround } from "../job/identity.ts";
 import type { StartedJob } from "../job/job.ts";
-import { ticksToMs, wallMs } from "../host/clock.ts";
-import { onlyKnownChildren, ProcessTable } from "../host/family.ts";
-import type { Grip } from "../host/grip.ts";
-import { observe } from "../host/proc.ts";
-import type { RunFiles } from "../host/run_files.ts";
-import { type ExitRecord, NOT_STARTED } from "../host/shim_script.ts";
+import type { Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
+import { familyOf, shimAmong } from "./family.ts";
+import type { Grip } from "./grip.ts";
 import type { Evidence, Exit } from "./verdict.ts";
 
-export class Survey {
-  #table?: ProcessTable;
+export interface SurveyParts {
+  readonly clock: Clock;
+  readonly processes: Processes;
+  readonly files: Files;
+  /** Absent where nothing is held, as in a dry run. */
+  readonly grip?: Grip;
+}
 
-  constructor(
-    private readonly files: RunFiles,
-    private readonly ground: Ground,
-    private readonly grip?: Grip,
-  ) {}
+export class Survey {
+  #living?: Living[];
+
+  constructor(private readonly parts: SurveyParts) {}
 
   /** Forgets the processes it has seen. */
   refresh(): void {
-    this.#table = undefined;
+    this.#living = undefined;
   }
 
   look(job: StartedJob): Evidence {
+    const { clock, processes, grip } = this.parts;
     const base = {
-      sameGround: sameGround(job.attempt.ground, this.ground),
-      held: this.grip?.isHeld(job.id) ?? false,
-      atMs: wallMs(),
+      sameGround: sameGround(job.attempt.ground, processes.ground),
+      held: grip?.isHeld(job.id) ?? false,
+      atMs: clock.wallMs(),
     };
     try {
       return { ...base, ...this.#lookAtFiles(job, base.sameGround) };
@@ -41,12 +43,12 @@ export class Survey {
 
   /** Every living process of the job but its shim. */
   family(job: StartedJob): ProcessIdentity[] {
-    const { grip } = this;
-    const known = grip?.hasSpawned(job.id) && onlyKnownChildren((pid) => grip.isKnownChild(pid));
-    if (known && !this.#leaderAlive(job)) return [];
+    const { grip } = this.parts;
+    const isAlone = grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
+    if (isAlone && !this.#leaderAlive(job)) return [];
     const leader = grip?.leaderHandle(job.id)?.identity;
     const shim = job.state === "RUNNING" ? job.shim : this.#claim(job).shimIdentity;
-    return this.#processes().family({ token: job.attempt.token, shim, leader });
+    return familyOf({ token: job.attempt.token, shim, leader }, this.#alive());
   }
 
   #lookAtFiles(
@@ -55,12 +57,11 @@ export class Survey {
   ): Omit<Evidence, "sameGround" | "held" | "atMs"> {
     const signed = this.#claim(job);
     const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
-    const record = this.files.exitRecord(job.id);
-    const leaderIdentity = job.state === "RUNNING" ? job.leader : this.files.leader(job.id);
-    const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : this.files.startedAtMs(job.id);
-    const leader = sameGround && leaderIdentity
-      ? checkIdentity(leaderIdentity, observe(leaderIdentity.pid))
-      : "mismatch";
+    const { files } = this.parts;
+    const record = files.exitRecord(job.id);
+    const leaderIdentity = job.state === "RUNNING" ? job.leader : files.leader(job.id);
+    const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id);
+    const leader = sameGround && leaderIdentity ? this.#check(leaderIdentity) : "mismatch";
     const ended = leader === "mismatch" && shim === "mismatch";
     return {
       ...signed,
@@ -69,13 +70,13 @@ export class Survey {
       leader,
       startedAtMs,
       exit: record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined,
-      refusal: this.#refusal(job, record),
+      refusal: this.parts.grip?.spawnRefusal(job.id) ?? record?.refusal,
     };
   }
 
   #claim(job: StartedJob): Pick<Evidence, "claim" | "shimIdentity"> {
     if (job.state === "RUNNING") return { claim: "shim", shimIdentity: job.shim };
-    const found = this.files.claim(job.id, job.attempt.number);
+    const found = this.parts.files.claim(job.id, job.attempt.number);
     if (!found) return { claim: "none" };
     if (found.kind === "fence") return { claim: "fence" };
     const identity = found.kind === "signed" ? found.shim : this.#unsignedShim(job);
@@ -83,26 +84,31 @@ export class Survey {
   }
 
   #unsignedShim(job: StartedJob): ProcessIdentity | undefined {
-    if (this.grip?.hasSpawned(job.id)) return undefined;
-    return this.#processes().shimOf(job.attempt.token);
+    if (this.parts.grip?.hasSpawned(job.id)) return undefined;
+    return shimAmong(job.attempt.token, this.#alive());
   }
 
   #checkShim(job: StartedJob, identity: ProcessIdentity | undefined) {
-    if (this.grip) return this.grip.shim(job.id, identity);
-    return identity ? checkIdentity(identity, observe(identity.pid)) : "mismatch";
+    const { grip } = this.parts;
+    if (grip) return grip.shim(job.id, identity);
+    return identity ? this.#check(identity) : "mismatch";
   }
 
   #leaderAlive(job: StartedJob): boolean {
     if (job.state !== "RUNNING") return false;
-    return checkIdentity(job.leader, observe(job.leader.pid)) !== "mismatch";
+    return this.#check(job.leader) !== "mismatch";
   }
 
-  #recorded(job: StartedJob, record: ExitRecord & { atMs: number }): Exit {
+  #check(identity: ProcessIdentity) {
+    return checkIdentity(identity, this.parts.processes.observe(identity.pid));
+  }
+
+  #recorded(job: StartedJob, record: ExitRecord): Exit {
     return {
-      status: this.grip?.leaderExit(job.id) ?? fromShell(record.status),
+      status: this.parts.grip?.leaderExit(job.id) ?? fromShell(record.status),
       usage: {
-        userTimeMs: ticksToMs(record.userTicks),
-        systemTimeMs: ticksToMs(record.systemTicks),
+        userTimeMs: record.userTicks * MS_PER_TICK,
+        systemTimeMs: record.systemTicks * MS_PER_TICK,
       },
       atMs: record.atMs,
     };
@@ -110,17 +116,11 @@ export class Survey {
 
   /** The exit of a leader whose shim died before it could record it, if the kernel told us. */
   #witnessed(job: StartedJob): Exit | undefined {
-    const status = this.grip?.leaderExit(job.id);
-    return status && { status, atMs: wallMs() };
+    const status = this.parts.grip?.leaderExit(job.id);
+    return status && { status, atMs: this.parts.clock.wallMs() };
   }
 
-  #refusal(job: StartedJob, record: ExitRecord | undefined): string | undefined {
-    const unspawned = this.grip?.spawnRefusal(job.id);
-    if (unspawned !== undefined) return unspawned;
-    return record?.status === NOT_STARTED ? this.files.refusal(job.id) : undefined;
-  }
-
-  #processes(): ProcessTable {
-    return this.#table ??= new ProcessTable();
+  #alive(): Living[] {
+    return this.#living ??= this.parts.processes.living();
   }
 }

@@ -48,8 +48,12 @@ export class Journal {
   #statements = new Map<string, StatementSync>();
 
   /** Throws JournalRefused. */
-  constructor(private readonly path: string, private readonly nodeName: string) {
-    this.#database = openDatabase(path);
+  constructor(
+    private readonly path: string,
+    private readonly nodeName: string,
+    private readonly open = openDatabase,
+  ) {
+    this.#database = open(path);
   }
 
   close(): void {
@@ -60,7 +64,7 @@ export class Journal {
   /** Begins anew on the same file, after the disk has failed us. Throws JournalRefused. */
   reopen(): void {
     this.close();
-    this.#database = openDatabase(this.path);
+    this.#database = this.open(this.path);
   }
 
   /** Throws JournalUnavailable, or what `body` throws. */

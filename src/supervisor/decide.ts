@@ -4,7 +4,7 @@
  */
 
 import type { Change, StartedJob } from "../job/job.ts";
-import type { ProcessIdentity } from "../job/identity.ts";
+import { MS_PER_TICK, type ProcessIdentity } from "../job/identity.ts";
 import { type Evidence, ranBefore, stoppedBeforeStart, verdict } from "../recover/verdict.ts";
 
 /** What this supervisor has done so far towards a job's end. It is lost with it, and done again. */
@@ -96,9 +96,6 @@ export function deadlineBootMs(job: StartedJob): number | undefined {
   if (job.state !== "RUNNING" || job.demand.timeoutMs === 0) return undefined;
   return job.leader.startTicks * MS_PER_TICK + job.demand.timeoutMs;
 }
-
-/** USER_HZ is 100 on every Linux that the runtime supports (proc(5)). */
-const MS_PER_TICK = 10;
 
 function untilDeadline(job: StartedJob, nowBootMs: number): Step {
   if (job.state === "STARTING") return { kind: "wait", untilBootMs: nowBootMs + START_POLL_MS };

@@ -7,17 +7,20 @@
  * is remembered that cannot be found out again.
  */
 
-import { bootMs } from "../host/clock.ts";
-import { DEFAULT_ENVIRONMENT } from "../host/environment.ts";
-import type { Grip } from "../host/grip.ts";
-import { SIGCONT, SIGKILL, signalProcess, SIGTERM } from "../host/processes.ts";
-import type { RunFiles } from "../host/run_files.ts";
-import { claimName } from "../host/shim_script.ts";
-import type { Spawner } from "../host/spawn.ts";
 import type { ProcessIdentity } from "../job/identity.ts";
 import { type Attempt, isStarted, type StartedJob } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { FullSpec } from "../job/spec.ts";
+import { DEFAULT_ENVIRONMENT, type FullSpec } from "../job/spec.ts";
+import {
+  type Clock,
+  type Files,
+  type Processes,
+  SIGCONT,
+  SIGKILL,
+  signalProcess,
+  SIGTERM,
+} from "../ports.ts";
+import type { Grip } from "../recover/grip.ts";
 import type { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
 import type { Aftermath } from "./aftermath.ts";
@@ -26,8 +29,9 @@ import type { Roster } from "./roster.ts";
 import { Wakes } from "./wakes.ts";
 
 export interface ReconcilerParts {
-  readonly files: RunFiles;
-  readonly spawner: Spawner;
+  readonly clock: Clock;
+  readonly processes: Processes;
+  readonly files: Files;
   readonly grip: Grip;
   readonly survey: Survey;
   readonly roster: Roster;
@@ -51,19 +55,19 @@ export class Reconciler {
   readonly #wakes: Wakes;
 
   constructor(private readonly parts: ReconcilerParts) {
-    this.#wakes = new Wakes(bootMs, (ids) => ids.forEach(parts.look));
+    this.#wakes = new Wakes(parts.clock, (ids) => ids.forEach(parts.look));
   }
 
   /** `mayJournal`: else it goes no further than what is journaled already. */
   reconcile(id: number, evidence: Evidence | undefined, mayJournal: boolean): void {
-    const { roster, survey } = this.parts;
+    const { roster, survey, clock } = this.parts;
     let job = roster.get(id);
     let family: ProcessIdentity[] | undefined;
     let seen = evidence;
     while (job && isStarted(job)) {
       seen ??= survey.look(job);
       const progress = this.#progress.get(id) ?? NO_PROGRESS;
-      const step = nextStep(job, seen, family, progress, bootMs());
+      const step = nextStep(job, seen, family, progress, clock.bootMs());
       switch (step.kind) {
         case "wait":
           this.#wakes.set(id, step.untilBootMs);
@@ -94,13 +98,13 @@ export class Reconciler {
 
   /** Starts the shim of an attempt that has been journaled. */
   spawn(id: number, attempt: Attempt, spec: FullSpec): void {
-    const { files, spawner, grip, look } = this.parts;
+    const { files, processes, grip, look, clock } = this.parts;
     let refused: string;
     try {
       files.create(id);
-      const spawned = spawner.spawn({
+      const spawned = processes.spawn({
         id,
-        claim: claimName(attempt.number),
+        attempt: attempt.number,
         token: attempt.token,
         directory: spec.directory ?? "/",
         command: spec.command,
@@ -108,7 +112,7 @@ export class Reconciler {
       });
       if ("pid" in spawned) {
         grip.spawned(id, spawned.pid);
-        this.#wakes.set(id, bootMs() + FIRST_LOOK_MS);
+        this.#wakes.set(id, clock.bootMs() + FIRST_LOOK_MS);
         return;
       }
       refused = spawned.refused;
@@ -158,7 +162,7 @@ export class Reconciler {
   #noteFamily(job: StartedJob, progress: Progress, family: ProcessIdentity[]): void {
     if (family.length === 0) return;
     const looks = progress.looks + 1;
-    const overSinceBootMs = progress.overSinceBootMs ?? bootMs();
+    const overSinceBootMs = progress.overSinceBootMs ?? this.parts.clock.bootMs();
     this.#progress.set(job.id, { ...progress, looks, overSinceBootMs });
     if (looks !== LOOKS_BEFORE_TOLD) return;
     const pids = family.map(({ pid }) => pid).join(" ");
@@ -187,11 +191,12 @@ export class Reconciler {
   #signalFamily({ id }: StartedJob, members: readonly ProcessIdentity[], signal: number): void {
     const progress = this.#progress.get(id) ?? NO_PROGRESS;
     this.#progress.set(id, { ...progress, leftoversAsked: true });
-    this.#wakes.set(id, bootMs() + familyPollMs(progress));
-    this.parts.aftermath.then(() => {
+    const { aftermath, clock, processes } = this.parts;
+    this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
+    aftermath.then(() => {
       for (const member of members) {
-        signalProcess(member, signal);
-        if (signal === SIGTERM) signalProcess(member, SIGCONT);
+        signalProcess(processes, member, signal);
+        if (signal === SIGTERM) signalProcess(processes, member, SIGCONT);
       }
     });
   }

@@ -4,37 +4,43 @@
  */
 
 import { constants } from "node:os";
-import { wallMs } from "../host/clock.ts";
-import { DEFAULT_ENVIRONMENT } from "../host/environment.ts";
-import { cannotEnter, cannotExecute } from "../host/lookup.ts";
-import type { RunFiles } from "../host/run_files.ts";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
 import { type FullSpec, type InvalidField, sameSpec } from "../job/spec.ts";
+import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import { demandOf, type JobRecord } from "../store/records.ts";
 import type { Free } from "./schedule.ts";
 import type { Supervisor } from "./supervisor.ts";
 
+export interface RequestsParts {
+  readonly supervisor: Supervisor;
+  readonly journal: Journal;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly capacity: Free;
+  readonly maxQueued: number;
+  /** The one user whose jobs can be run. */
+  readonly user: string;
+  readonly retentionMs: number;
+  /** What the machine has against a job that could start now: its directory or command. */
+  readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
+}
+
 export class Requests {
-  constructor(
-    private readonly supervisor: Supervisor,
-    private readonly journal: Journal,
-    private readonly files: RunFiles,
-    private readonly limits: { capacity: Free; queued: number; user: string; retentionMs: number },
-  ) {}
+  constructor(private readonly parts: RequestsParts) {}
 
   submit(spec: FullSpec, uid: number): { job: JobRecord; created: boolean } {
-    const first = spec.key === undefined ? undefined : this.journal.jobByKey(spec.key);
+    const { supervisor, journal, maxQueued } = this.parts;
+    const first = spec.key === undefined ? undefined : journal.jobByKey(spec.key);
     if (first && !sameSpec(first.spec, spec)) refuse({ error: "KeyConflict", id: first.id });
     if (first) return { job: first, created: false };
-    if (this.supervisor.status.draining) refuse({ error: "Draining" });
-    const { queued } = this.limits;
-    if (this.supervisor.status.queued >= queued) refuse({ error: "QueueFull", limit: queued });
+    if (supervisor.status.draining) refuse({ error: "Draining" });
+    if (supervisor.status.queued >= maxQueued) refuse({ error: "QueueFull", limit: maxQueued });
     const invalid = this.#cannotRun(spec);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
-    const id = this.supervisor.roster.add(spec, demandOf(spec), uid);
-    return { job: this.journal.job(id)!, created: true };
+    const id = supervisor.roster.add(spec, demandOf(spec), uid);
+    return { job: journal.job(id)!, created: true };
   }
 
   resubmit(id: number, uid: number): { job: JobRecord } {
@@ -43,42 +49,45 @@ export class Requests {
   }
 
   cancel(id: number): { job: JobRecord } {
-    const live = this.supervisor.roster.get(id);
-    if (live) this.supervisor.stop(live, "cancel");
+    const { supervisor } = this.parts;
+    const live = supervisor.roster.get(id);
+    if (live) supervisor.stop(live, "cancel");
     return { job: this.#known(id) };
   }
 
   signal(id: number, signal: number): { job: JobRecord } {
     const job = this.#known(id);
     if (job.endedAtMs !== undefined) refuse({ error: "JobEnded", id, state: job.state });
-    const live: LiveJob | undefined = this.supervisor.roster.get(id);
-    const leader = live && isStarted(live) ? this.supervisor.leaderHandle(id) : undefined;
+    const { supervisor } = this.parts;
+    const live: LiveJob | undefined = supervisor.roster.get(id);
+    const leader = live && isStarted(live) ? supervisor.leaderHandle(id) : undefined;
     if (!leader?.signalGroup(signal)) refuse({ error: "NotRunning", id, state: job.state });
     return { job };
   }
 
   setDraining(draining: boolean): Record<string, never> {
-    this.supervisor.setDraining(draining);
+    this.parts.supervisor.setDraining(draining);
     return {};
   }
 
   /** Removes jobs that ended longer ago than `olderThanMs`, at most `limit`. Returns how many. */
-  prune(olderThanMs = this.limits.retentionMs, limit = 500): number {
-    const ids = this.journal.endedBefore(wallMs() - olderThanMs, limit);
+  prune(olderThanMs = this.parts.retentionMs, limit = 500): number {
+    const { journal, files, clock } = this.parts;
+    const ids = journal.endedBefore(clock.wallMs() - olderThanMs, limit);
     for (const id of ids) {
       // The files first: a job whose files are gone is pruned again, files without a job never.
-      this.files.removeRun(id);
-      this.journal.removeJob(id);
+      files.removeRun(id);
+      journal.removeJob(id);
     }
     return ids.length;
   }
 
   #known(id: number): JobRecord {
-    return this.journal.job(id) ?? refuse({ error: "NoSuchJob", id });
+    return this.parts.journal.job(id) ?? refuse({ error: "NoSuchJob", id });
   }
 
   #cannotRun(spec: FullSpec): InvalidField | undefined {
-    const { capacity, user } = this.limits;
+    const { capacity, user, journal, cannotRun } = this.parts;
     if (spec.cpus > capacity.cpus) {
       return {
         field: "cpus",
@@ -92,18 +101,12 @@ export class Requests {
     if (spec.user !== undefined && spec.user !== user) {
       return { field: "user", message: `must be ${user}, whom this supervisor runs as` };
     }
-    const unknown = spec.after.find((id) => !this.journal.job(id));
+    const unknown = spec.after.find((id) => !journal.job(id));
     if (unknown !== undefined) {
       return { field: "after", message: `names job ${unknown}, which is not known` };
     }
     // What the jobs before it will make cannot be looked for now.
-    if (spec.after.length > 0) return undefined;
-    const directory = spec.directory ?? "/";
-    const lost = cannotEnter(directory);
-    if (lost !== undefined) return { field: "directory", message: lost };
-    const path = (spec.environment ?? DEFAULT_ENVIRONMENT).PATH ?? DEFAULT_ENVIRONMENT.PATH!;
-    const missing = cannotExecute(spec.command[0]!, directory, path);
-    return missing === undefined ? undefined : { field: "command", message: missing };
+    return spec.after.length > 0 ? undefined : cannotRun(spec);
   }
 }
 

@@ -3,7 +3,6 @@
  * that is journaled in the same breath. When the journal takes a turn back, `load` takes memory back.
  */
 
-import { wallMs } from "../host/clock.ts";
 import {
   type Change,
   type Demand,
@@ -17,9 +16,17 @@ import {
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import type { FullSpec } from "../job/spec.ts";
+import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { Queue } from "./queue.ts";
+
+export interface RosterParts {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly log: Log;
+  readonly aftermath: Aftermath;
+}
 
 export class Roster {
   readonly #live = new Map<number, LiveJob>();
@@ -29,11 +36,7 @@ export class Roster {
   /** Called in the turn in which a job has ended or gone back to the queue. */
   onLeft: (id: number) => void = () => {};
 
-  constructor(
-    private readonly journal: Journal,
-    private readonly log: Log,
-    private readonly aftermath: Aftermath,
-  ) {
+  constructor(private readonly parts: RosterParts) {
     this.load();
   }
 
@@ -42,7 +45,7 @@ export class Roster {
     this.#live.clear();
     this.#queue = new Queue();
     this.#used = { jobs: 0, cpus: 0, memory: 0 };
-    const jobs = this.journal.liveJobs();
+    const jobs = this.parts.journal.liveJobs();
     for (const job of jobs) this.#live.set(job.id, job);
     for (const job of jobs) {
       if (isStarted(job)) this.#use(job, 1);
@@ -78,8 +81,9 @@ export class Roster {
 
   /** Journals a new job and queues it. Returns its id. */
   add(spec: FullSpec, demand: Demand, uid: number): number {
-    const { id, event } = this.journal.insertJob(spec, uid, wallMs());
-    this.aftermath.tell(event);
+    const { clock, journal, aftermath } = this.parts;
+    const { id, event } = journal.insertJob(spec, uid, clock.wallMs());
+    aftermath.tell(event);
     const job: QueuedJob = { id, demand, attempts: 0, state: "QUEUED" };
     this.#live.set(id, job);
     this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
@@ -91,7 +95,8 @@ export class Roster {
   /** Makes one transition and journals it. Throws when the job's state does not allow it. */
   change(job: LiveJob, change: Change): Job {
     const after = transition(job, change);
-    this.aftermath.tell(this.journal.record(after, change, wallMs()));
+    const { clock, journal, aftermath } = this.parts;
+    aftermath.tell(journal.record(after, change, clock.wallMs()));
     this.#tell(after, change);
     if (job.state === "QUEUED") this.#queue.remove(job);
     else if (!isStarted(after)) this.#use(job, -1);
@@ -116,13 +121,13 @@ export class Roster {
   #cancelDependent(job: QueuedJob, on: number): void {
     const message = `job ${on}, which it was to follow, did not complete`;
     const end = { state: "CANCELLED", reason: "dependency", message } as const;
-    this.change(job, { kind: "ended", end: { ...end, endedAtMs: wallMs() } });
+    this.change(job, { kind: "ended", end: { ...end, endedAtMs: this.parts.clock.wallMs() } });
   }
 
   /** A job that is no longer in the journal has ended long ago; its dependents knew its end then. */
   #hasFailed(id: number): boolean {
     if (this.#live.has(id)) return false;
-    const state = this.journal.job(id)?.state;
+    const state = this.parts.journal.job(id)?.state;
     return state !== undefined && state !== "COMPLETED";
   }
 
@@ -134,11 +139,11 @@ export class Roster {
 
   #tell(job: Job, change: Change): void {
     if (change.kind === "stopping") {
-      this.log.info("stopping", { job: job.id, why: change.stopping.kind });
+      this.parts.log.info("stopping", { job: job.id, why: change.stopping.kind });
     } else if (isEnded(job)) {
       const { reason, message, exit } = job.end;
       const code = exit && `${exit.code}:${exit.signal}`;
-      this.log.info(job.state, { job: job.id, reason, exit: code, message });
-    } else this.log.debug(job.state, { job: job.id });
+      this.parts.log.info(job.state, { job: job.id, reason, exit: code, message });
+    } else this.parts.log.debug(job.state, { job: job.id });
   }
 }

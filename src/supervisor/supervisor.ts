@@ -4,15 +4,11 @@
  * after the commit of what it follows from.
  */
 
-import { bootMs, wallMs } from "../host/clock.ts";
-import type { Grip } from "../host/grip.ts";
-import { type ProcessHandle, reap } from "../host/processes.ts";
-import type { RunFiles } from "../host/run_files.ts";
-import type { Spawner } from "../host/spawn.ts";
-import type { Ground } from "../job/identity.ts";
 import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { Refused } from "../job/refusal.ts";
+import type { Clock, Files, Processes, ProcessHandle } from "../ports.ts";
+import { Grip } from "../recover/grip.ts";
 import { makePlan, type PlanItem } from "../recover/plan.ts";
 import { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
@@ -25,13 +21,14 @@ import { Roster } from "./roster.ts";
 import { type Free, schedule } from "./schedule.ts";
 
 export interface Parts {
+  readonly clock: Clock;
   readonly journal: Journal;
-  readonly files: RunFiles;
-  readonly spawner: Spawner;
-  readonly ground: Ground;
+  readonly processes: Processes;
+  readonly files: Files;
   readonly capacity: Free;
   readonly log: Log;
-  readonly grip: Grip;
+  /** A token that nobody else has or can guess. */
+  readonly newToken: () => string;
 }
 
 type Answer<T> = { readonly value: T } | { readonly refused: Refused["refusal"] };
@@ -47,6 +44,7 @@ const FIRST_RETRY_MS = 100, LAST_RETRY_MS = 10_000;
 
 export class Supervisor {
   readonly #aftermath = new Aftermath();
+  readonly #grip: Grip;
   readonly #survey: Survey;
   readonly #reconciler: Reconciler;
   readonly #subscribers = new Set<(events: readonly EventRecord[]) => void>();
@@ -64,11 +62,13 @@ export class Supervisor {
   onTurn: () => void = () => {};
 
   constructor(private readonly parts: Parts) {
-    const { journal, files, grip, log, ground } = parts;
-    this.#survey = new Survey(files, ground, grip);
-    this.roster = new Roster(journal, log, this.#aftermath);
+    const { clock, journal, processes, files, log } = parts;
+    const grip = this.#grip = new Grip(processes, (id) => this.look(id));
+    this.#survey = new Survey({ clock, processes, files, grip });
+    this.roster = new Roster({ clock, journal, log, aftermath: this.#aftermath });
     this.#reconciler = new Reconciler({
       ...parts,
+      grip,
       survey: this.#survey,
       roster: this.roster,
       aftermath: this.#aftermath,
@@ -118,8 +118,8 @@ export class Supervisor {
 
   /** A hint that children have ended. */
   childrenEnded(): void {
-    for (const { pid, exit } of reap()) {
-      const id = this.parts.grip.reaped(pid, exit);
+    for (const { pid, exit } of this.parts.processes.reap()) {
+      const id = this.#grip.reaped(pid, exit);
       if (id !== undefined) this.look(id);
       else this.#reconciler.endingFamilies().forEach((id) => this.look(id));
     }
@@ -147,20 +147,25 @@ export class Supervisor {
   /** Within a turn: asks a job to end, unless it is being stopped or has just ended by itself. */
   stop(job: LiveJob, kind: Stop): void {
     if (!isStarted(job)) {
-      const end = { state: "CANCELLED", reason: "cancelled", endedAtMs: wallMs() } as const;
+      const end = {
+        state: "CANCELLED",
+        reason: "cancelled",
+        endedAtMs: this.parts.clock.wallMs(),
+      } as const;
       this.roster.change(job, { kind: "ended", end });
       return;
     }
     this.look(job.id);
     if (job.stopping || hasEndedByItself(job, this.#survey.look(job))) return;
-    this.roster.change(job, { kind: "stopping", stopping: { kind, sinceBootMs: bootMs() } });
+    const sinceBootMs = this.parts.clock.bootMs();
+    this.roster.change(job, { kind: "stopping", stopping: { kind, sinceBootMs } });
   }
 
   /** Within a turn: held while its leader is there. */
   leaderHandle(id: number): ProcessHandle | undefined {
     // Its start may not have been told yet.
     if (this.roster.get(id)?.state === "STARTING") this.#reconciler.reconcile(id, undefined, true);
-    return this.parts.grip.leaderHandle(id);
+    return this.#grip.leaderHandle(id);
   }
 
   /** Within a turn. */
@@ -187,7 +192,7 @@ export class Supervisor {
   #queueTurn(): void {
     if (this.#turnQueued) return;
     this.#turnQueued = true;
-    queueMicrotask(() => this.#turn());
+    this.parts.clock.soon(() => this.#turn());
   }
 
   #turn(): void {
@@ -221,18 +226,22 @@ export class Supervisor {
 
   #startJobs(): void {
     if (!this.#maySchedule || this.#isDraining || this.#closing) return;
-    const { capacity, ground, journal } = this.parts;
+    const { capacity, processes, journal, newToken, clock } = this.parts;
     const { cpus, memory } = this.roster.used;
     const free = { cpus: capacity.cpus - cpus, memory: capacity.memory - memory };
     const starts = schedule(this.roster.ready(), free, STARTS_A_TURN);
     for (const job of starts) {
-      const attempt = { number: job.attempts + 1, token: crypto.randomUUID(), ground };
+      const attempt = {
+        number: job.attempts + 1,
+        token: newToken(),
+        ground: processes.ground,
+      };
       this.roster.change(job, { kind: "starting", attempt });
       const { spec } = journal.job(job.id)!;
       this.#aftermath.then(() => this.#reconciler.spawn(job.id, attempt, spec));
     }
     if (starts.length === STARTS_A_TURN) {
-      this.#aftermath.then(() => setTimeout(() => this.#queueTurn()));
+      this.#aftermath.then(() => clock.after(0, () => this.#queueTurn()));
     }
   }
 
@@ -262,14 +271,14 @@ export class Supervisor {
     }
     this.#degraded = { message, retryMs };
     this.#try(() => this.#load());
-    setTimeout(() => this.#retry(), retryMs);
+    this.parts.clock.after(retryMs, () => this.#retry());
   }
 
   #retry(): void {
     if (this.#closing === "handOver") return;
-    const { journal, log } = this.parts;
+    const { journal, log, clock } = this.parts;
     try {
-      journal.transact(() => journal.setSetting("written", String(wallMs())));
+      journal.transact(() => journal.setSetting("written", String(clock.wallMs())));
       this.#load();
     } catch (error) {
       this.#try(() => journal.reopen());

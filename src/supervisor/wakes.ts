@@ -1,16 +1,18 @@
 /** When to look at which job again: one timer for the earliest, none when nobody waits. */
 
+import type { Clock } from "../ports.ts";
+
 /** A timer this long is set again; the runtime's own end at 2^31 ms. */
 const LONGEST_MS = 3_600_000;
 
 export class Wakes {
   #at = new Map<number, number>();
-  #timer?: ReturnType<typeof setTimeout>;
+  #disarm = () => {};
   #timerAtMs = Infinity;
 
-  constructor(private readonly now: () => number, private readonly due: (ids: number[]) => void) {}
+  constructor(private readonly clock: Clock, private readonly due: (ids: number[]) => void) {}
 
-  /** `atMs` on the clock of `now`; undefined for never. */
+  /** `atMs`: ms since boot; undefined for never. */
   set(id: number, atMs: number | undefined): void {
     if (atMs === undefined) {
       this.#at.delete(id);
@@ -21,20 +23,20 @@ export class Wakes {
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#at.clear();
     this.#timerAtMs = Infinity;
   }
 
   #arm(atMs: number): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     this.#timerAtMs = atMs;
-    const delay = Math.min(LONGEST_MS, Math.max(1, Math.ceil(atMs - this.now())));
-    this.#timer = setTimeout(() => this.#ring(), delay);
+    const delay = Math.min(LONGEST_MS, Math.max(1, Math.ceil(atMs - this.clock.bootMs())));
+    this.#disarm = this.clock.after(delay, () => this.#ring());
   }
 
   #ring(): void {
-    const now = this.now();
+    const now = this.clock.bootMs();
     const due: number[] = [];
     let next = Infinity;
     for (const [id, atMs] of this.#at) {

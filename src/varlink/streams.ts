@@ -1,7 +1,7 @@
 /** The calls that stay: Wait, Watch and Logs. Each ends with its job, its time or its peer. */
 
 import { Buffer } from "node:buffer";
-import type { RunFiles } from "../host/run_files.ts";
+import type { Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Parameters } from "./parameters.ts";
@@ -25,7 +25,7 @@ export class Streams {
 
   constructor(
     private readonly journal: Journal,
-    private readonly files: RunFiles,
+    private readonly files: Files,
     private readonly subscribe: Subscribe,
   ) {
     subscribe((events) => {

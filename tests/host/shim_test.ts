@@ -33,7 +33,7 @@ class Run implements Disposable {
   start(command: string[], directory = "/"): number {
     const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
     const environment = { PATH: Deno.env.get("PATH")! };
-    const start = { id: 1, claim: "claim", token: TOKEN, directory, command, environment };
+    const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment };
     const spawned = new Spawner(this.directory, script, this.shell).spawn(start);
     assert("pid" in spawned);
     return spawned.pid;

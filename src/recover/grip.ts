@@ -6,9 +6,7 @@
 
 import type { ExitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import { observe } from "./proc.ts";
-import { openProcess, ProcessHandle } from "./processes.ts";
-import { type Reactor, READABLE } from "./reactor.ts";
+import type { Processes, ProcessHandle } from "../ports.ts";
 
 interface Held {
   /** A child of ours until it has been reaped. */
@@ -24,7 +22,10 @@ export class Grip {
   /** Unreaped shims, and those of jobs that have been let go of. */
   #children = new Map<number, number>();
 
-  constructor(private readonly reactor: Reactor, private readonly onEnd: (id: number) => void) {}
+  constructor(
+    private readonly processes: Processes,
+    private readonly onEnd: (id: number) => void,
+  ) {}
 
   spawned(id: number, pid: number): void {
     this.#held.set(id, { spawnedPid: pid });
@@ -35,14 +36,14 @@ export class Grip {
     this.#held.set(id, { spawnRefused: cause });
   }
 
-  /** Takes hold of a running job's processes. Throws SystemError when descriptors have run out. */
+  /** Takes hold of a running job's processes. Throws when descriptors have run out. */
   take(id: number, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
     const held = this.#held.get(id) ?? {};
     this.#held.set(id, held);
-    held.leader ??= opened(leader);
+    held.leader ??= this.#open(leader);
     if (held.spawnedPid !== undefined) return;
     // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
-    held.shim ??= shim && opened(shim);
+    held.shim ??= shim && this.#open(shim);
     const watched = held.shim ?? held.leader;
     if (watched) this.#watch(id, watched);
   }
@@ -65,7 +66,7 @@ export class Grip {
     if (held?.spawnedPid !== undefined) {
       return this.#children.has(held.spawnedPid) ? "match" : "mismatch";
     }
-    return identity ? checkIdentity(identity, observe(identity.pid)) : "mismatch";
+    return identity ? checkIdentity(identity, this.processes.observe(identity.pid)) : "mismatch";
   }
 
   leaderHandle(id: number): ProcessHandle | undefined {
@@ -91,31 +92,31 @@ export class Grip {
     return undefined;
   }
 
-  isKnownChild(pid: number): boolean {
-    return this.#children.has(pid);
+  /**
+   * Whether all our children are known shims: then no process of a job that we started ourselves is
+   * left once its leader has ended, for what it left behind would have become our child.
+   */
+  hasKnownChildrenOnly(): boolean {
+    return this.processes.children()?.every((pid) => this.#children.has(pid)) ?? false;
   }
 
   letGo(id: number): void {
     const held = this.#held.get(id);
-    for (const handle of [held?.leader, held?.shim]) {
-      if (!handle) continue;
-      this.reactor.remove(handle.fd);
-      handle.close();
-    }
+    held?.leader?.close();
+    held?.shim?.close();
     this.#held.delete(id);
   }
 
   #watch(id: number, handle: ProcessHandle): void {
-    this.reactor.add(handle.fd, READABLE, () => {
-      this.reactor.remove(handle.fd);
+    handle.whenEnded(() => {
       const leader = this.#held.get(id)?.leader;
       if (leader && leader !== handle) this.#watch(id, leader);
       this.onEnd(id);
     });
   }
-}
 
-function opened(identity: ProcessIdentity): ProcessHandle | undefined {
-  const found = openProcess(identity);
-  return found instanceof ProcessHandle ? found : undefined;
+  #open(identity: ProcessIdentity): ProcessHandle | undefined {
+    const found = this.processes.open(identity);
+    return typeof found === "string" ? undefined : found;
+  }
 }

@@ -1,0 +1,139 @@
+/**
+ * What the supervisor needs of the machine: clock, processes and files, each with what holds if we
+ * die before, in or after a call. The journal's contract is in `store/journal.ts`. `host/` has the
+ * real parts; the simulation in `tests/sim` has others, and dies at each of these calls.
+ */
+
+import type { ExitStatus } from "./job/exit_status.ts";
+import type { Check, Ground, Observed, ProcessIdentity } from "./job/identity.ts";
+
+/** Time, and what is to be done later. What was to be done is lost with us: it is only a hint to look. */
+export interface Clock {
+  /** Wall clock, ms since 1970. May jump; nothing is decided by it. */
+  wallMs(): number;
+  /** ms since boot, suspend included. */
+  bootMs(): number;
+  /** Has `go` called once, when what runs now has returned. */
+  soon(go: () => void): void;
+  /** Has `go` called once, not before `delayMs`. Returns the function that prevents it. */
+  after(delayMs: number, go: () => void): () => void;
+}
+
+export const SIGKILL = 9;
+export const SIGTERM = 15;
+export const SIGCONT = 18;
+
+/** A process that was there when it was opened, and cannot become another. Lost with us. */
+export interface ProcessHandle {
+  readonly identity: ProcessIdentity;
+  /** False when it has ended. Throws when it may not be signalled. */
+  signal(signal: number): boolean;
+  /**
+   * Signals the process group that it leads; it alone while it has not begun one, as between its
+   * first sign of life and setsid(2). False when nobody is left.
+   */
+  signalGroup(signal: number): boolean;
+  /** The exact exit status of an ended process, where the kernel tells it. */
+  exitStatus(): ExitStatus | undefined;
+  /** Has `go` called once when it has ended; a hint that may be lost. */
+  whenEnded(go: () => void): void;
+  close(): void;
+}
+
+/** A process that lives. */
+export interface Living extends ProcessIdentity {
+  readonly group: number;
+  readonly session: number;
+  /** The token in its environment; undefined when there is none or it cannot be read. */
+  readonly token?: string;
+}
+
+export interface ShimStart {
+  readonly id: number;
+  /** The number of the attempt, which names its claim. */
+  readonly attempt: number;
+  readonly token: string;
+  readonly directory: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A shim's pid, or why there is none. Nothing runs unless there is one. */
+export type Spawned = { readonly pid: number } | { readonly refused: string };
+
+export interface Processes {
+  /** Where a pid means something now. */
+  readonly ground: Ground;
+  /**
+   * Starts a shim. Before: STARTING without a claim, which is fenced and queued again. In or after:
+   * the shim runs or it does not; its claim tells.
+   */
+  spawn(start: ShimStart): Spawned;
+  observe(pid: number): Observed;
+  /**
+   * Opens a process by its recorded identity. A signal through it reaches that process or nobody.
+   * Throws when descriptors have run out.
+   */
+  open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match">;
+  /** Everything that lives and can be read, but this process. */
+  living(): Living[];
+  /** Pids of the children of this process; undefined when nobody can say. */
+  children(): number[] | undefined;
+  /**
+   * Takes the exit status of every ended child. After: nobody else can be told it again, so what
+   * depends on it is in the exit record or unknown.
+   */
+  reap(): { pid: number; exit: ExitStatus }[];
+}
+
+/** Signals one process if it is the recorded one. Dying before, in or after: it is asked for again. */
+export function signalProcess(processes: Processes, identity: ProcessIdentity, signal: number) {
+  const handle = processes.open(identity);
+  if (typeof handle === "string") return;
+  try {
+    handle.signal(signal);
+  } finally {
+    handle.close();
+  }
+}
+
+/** What a claim file says: a shim's name, recovery's fence, or nothing that was finished. */
+export type Claim =
+  | { readonly kind: "signed"; readonly shim: ProcessIdentity; readonly token: string }
+  | { readonly kind: "fence" }
+  | { readonly kind: "unsigned" };
+
+export interface ExitRecord {
+  /** As the shell reports it in `$?`. */
+  readonly status: number;
+  readonly userTicks: number;
+  readonly systemTicks: number;
+  /** Why nothing was executed, if nothing was. */
+  readonly refusal?: string;
+  /** Wall clock, ms since 1970. */
+  readonly atMs: number;
+}
+
+/** `runs/<id>/` and `exits/<id>`: shims write them, the supervisor reads them and writes the fence. */
+export interface Files {
+  /** Makes the directory that a shim needs. Dying in it or after: it may be there already. */
+  create(id: number): void;
+  claim(id: number, attempt: number): Claim | undefined;
+  leader(id: number): ProcessIdentity | undefined;
+  /** When the leader's identity was written, wall clock ms. */
+  startedAtMs(id: number): number | undefined;
+  exitRecord(id: number): ExitRecord | undefined;
+  /**
+   * Forbids an attempt by claiming it. True when the claim is ours, now or since before; false when
+   * a shim was first. In it: it is ours or it is not, nothing between. After: STARTING with a
+   * fence, which is withdrawn.
+   */
+  fence(id: number, attempt: number): boolean;
+  /** Only when the end is in the journal. Dying before: a record of an ended job, swept at the start. */
+  removeExitRecord(id: number): void;
+  /** Dying in it: some files are gone and the job is still there, to be pruned again. */
+  removeRun(id: number): void;
+  logPath(id: number, stream: "stdout" | "stderr"): string;
+  runIds(): number[];
+  exitIds(): number[];
+}

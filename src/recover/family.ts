@@ -1,0 +1,37 @@
+/**
+ * Finds every process of a job: those that carry its token in their environment, wherever they went,
+ * and those in its session or process group. Strangers are never among them.
+ */
+
+import type { ProcessIdentity } from "../job/identity.ts";
+import type { Living } from "../ports.ts";
+
+export interface FamilyName {
+  readonly token: string;
+  readonly shim?: ProcessIdentity;
+  /**
+   * Only where this supervisor has seen it alive: after a gap the number of its session can have
+   * become a stranger's.
+   */
+  readonly leader?: ProcessIdentity;
+}
+
+/** The members among what lives, without the shim. */
+export function familyOf(name: FamilyName, living: readonly Living[]): ProcessIdentity[] {
+  const { leader, shim, token } = name;
+  const reused = leader !== undefined &&
+    living.some((p) => p.pid === leader.pid && p.startTicks !== leader.startTicks);
+  const within = (p: Living) =>
+    leader !== undefined && !reused && (p.token === undefined || p.pid === leader.pid) &&
+    (p.session === leader.pid || p.group === leader.pid) && p.startTicks >= leader.startTicks;
+  return living
+    .filter((p) => p.pid !== shim?.pid || p.startTicks !== shim.startTicks)
+    .filter((p) => p.token === token || within(p))
+    .map(({ pid, startTicks }) => ({ pid, startTicks }));
+}
+
+/** Who carries a token and leads a session of its own: the shim of an attempt that left no name. */
+export function shimAmong(token: string, living: readonly Living[]): ProcessIdentity | undefined {
+  const shim = living.find((p) => p.token === token && p.session === p.pid);
+  return shim && { pid: shim.pid, startTicks: shim.startTicks };
+}
