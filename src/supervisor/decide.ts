@@ -76,7 +76,9 @@ export function nextStep(
         return journal({ kind: "ended", end: found.end });
       }
       if (!family) return { kind: "lookAtFamily" };
-      return endFamily(family, graceEnd(job, progress, nowBootMs), progress, nowBootMs);
+      // Without a name the leader has not executed the command yet, and shall not: no grace.
+      const killAt = seen.leaderIdentity ? graceEnd(job, progress, nowBootMs) : nowBootMs;
+      return endFamily(family, killAt, progress, nowBootMs);
     }
     case "keep":
       return job.stopping

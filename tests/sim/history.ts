@@ -1,0 +1,271 @@
+/**
+ * One history: actions carried out on a world, then time for everything to settle. A history that
+ * breaks a promise is shrunk to the few actions that do it.
+ */
+
+import { isInvalid, readSpec } from "../../src/job/spec.ts";
+import { Refused } from "../../src/job/refusal.ts";
+import { Chance } from "./chance.ts";
+import type { Action } from "./actions.ts";
+import { commandOf, sleep } from "./scripts.ts";
+import { Truth, Violation } from "./truth.ts";
+import { type Life, World } from "./world.ts";
+
+export interface Outcome {
+  readonly violation?: string;
+  readonly trace: readonly string[];
+  /** Starts of a supervisor. */
+  readonly starts: number;
+  /** Jobs that ended, by reason. */
+  readonly ends: ReadonlyMap<string, number>;
+}
+
+const SETTLE_STEPS = 30_000;
+const LAST_STEPS = 120;
+const RESTART_STEPS = 20;
+
+export function play(actions: readonly Action[], seed: number): Outcome {
+  const truth = new Truth();
+  const world = new World(truth, new Chance(seed));
+  truth.world = world;
+  const player = new Player(world, truth);
+  let starts = 0;
+  const start = world.start;
+  world.start = (...args) => (starts++, start.apply(world, args));
+  const outcome = (violation?: string) => {
+    return { violation, trace: world.trace, starts, ends: truth.ends };
+  };
+  try {
+    world.start();
+    for (const action of actions) player.act(action);
+    player.settle();
+    return outcome(truth.broken?.message);
+  } catch (error) {
+    const first = truth.broken ?? error;
+    if (first instanceof Violation) return outcome(first.message);
+    return outcome(first instanceof Error ? first.stack ?? first.message : String(first));
+  }
+}
+
+class Player {
+  #specs = new Map<string, object>();
+
+  constructor(private readonly world: World, private readonly truth: Truth) {}
+
+  act(action: Action): void {
+    const { world, truth } = this;
+    const chance = new Chance(action.seed);
+    world.tell(`-- ${JSON.stringify(action)}`);
+    switch (action.kind) {
+      case "submit":
+        return this.#submit(action, chance);
+      case "askAgain": {
+        // A key is known for as long as its job is.
+        const open = [...truth.facts].filter(([, { isAcknowledged, id }]) =>
+          !isAcknowledged && (id === undefined || truth.isKept(id))
+        );
+        return open.length > 0 ? this.#ask(chance.pick(open)[0]) : undefined;
+      }
+      case "cancel":
+        return this.#change(chance, "cancel", (life, id) => {
+          life.requests.cancel(id);
+          truth.ofId(id)!.isCancelAsked = true;
+        });
+      case "signal":
+        return this.#change(chance, "signal", (life, id) => {
+          truth.ofId(id)!.isSignalled = true;
+          life.requests.signal(id, 18);
+        });
+      case "prune":
+        return world.deliver(
+          "prune",
+          ({ supervisor, requests }) => supervisor.request(() => requests.prune(0), () => {}),
+        );
+      case "drain":
+        return this.#drain(action.isOn);
+      case "terminate":
+        truth.isShuttingDown = true;
+        return world.deliver("terminate", ({ supervisor }) => supervisor.terminate());
+      case "handOver":
+        return world.handOver(action.andReplace);
+      case "kill":
+        return world.die("by SIGKILL");
+      case "killShim":
+      case "killLeader":
+        return this.#kill(action.kind === "killShim" ? "shim" : "leader", chance);
+      case "reboot":
+        truth.hurt();
+        return world.reboot();
+      case "start":
+        return world.life ? undefined : world.start();
+      case "crashAt":
+        return world.crashAt(action.calls, action.where);
+      case "run":
+        return this.#run(action.steps, chance);
+      case "sleep":
+        return world.sleep(action.ms);
+      case "suspend":
+        world.kernel.bootMs += action.ms;
+        return;
+      case "jump":
+        world.wallOffsetMs += action.ms;
+        return;
+      case "strangers":
+        return this.#strangers(action.count, chance);
+      case "reusePids":
+        return this.#reusePids(chance);
+      case "pidAttack":
+        world.die("by SIGKILL");
+        this.#kill("shim", chance);
+        this.#kill("leader", chance);
+        world.sleep(1000);
+        this.#reusePids(chance);
+        return world.start();
+      case "hide":
+        world.faults.hidden = new Set([chance.pick([...world.kernel.processes.keys()])]);
+        return;
+      case "journal":
+        world.faults.journal = { kind: action.fault, left: action.count };
+        return;
+      case "disk":
+        world.disk.isFull = action.isOut;
+        return;
+      case "descriptors":
+        world.faults.noDescriptors = action.isOut;
+        return;
+      case "hints":
+        world.faults.loseHints = action.isOut ? 2 : undefined;
+        return;
+      case "processes":
+        world.faults.noProcesses = action.isOut;
+        return;
+    }
+  }
+
+  /** Nothing fails any more: every job must come to its end. */
+  settle(): void {
+    const { world, truth } = this;
+    world.tell("-- settle");
+    world.faults = {};
+    world.disk.isFull = false;
+    world.crashAt(Infinity, "before");
+    const chance = new Chance(1);
+    if (world.life?.supervisor.isClosing) world.die("having ended its jobs");
+    if (!world.life) world.start();
+    world.deliver(
+      "resume",
+      ({ supervisor, requests }) => supervisor.request(() => requests.setDraining(false), () => {}),
+    );
+    for (let step = 0; step < SETTLE_STEPS && !truth.broken; step++) {
+      world.step(chance);
+      if (!world.isIdle) continue;
+      const { degraded, draining, queued, running } = world.life!.supervisor.status;
+      if (degraded !== undefined) continue;
+      if (draining) this.#drain(false);
+      else if (queued + running === 0) break;
+    }
+    this.#run(LAST_STEPS, chance);
+    truth.onCommit();
+    truth.checkSettled();
+  }
+
+  #drain(isOn: boolean): void {
+    this.world.deliver(isOn ? "drain" : "resume", ({ supervisor, requests }) => {
+      supervisor.request(() => requests.setDraining(isOn), () => {});
+    });
+  }
+
+  #run(steps: number, chance: Chance): void {
+    for (let step = 0; step < steps && !this.truth.broken; step++) {
+      // As systemd would.
+      if (!this.world.life && chance.oneIn(RESTART_STEPS)) this.world.start();
+      this.world.step(chance);
+    }
+  }
+
+  #submit(action: Action & { kind: "submit" }, chance: Chance): void {
+    const { key, plan, cpus, timeout, grace, priority, follows } = action;
+    const known = this.truth.acknowledged();
+    const after = follows && known.length > 0 ? [chance.pick(known)] : [];
+    this.truth.submitted(key, plan, timeout * 1000);
+    const command = commandOf(plan);
+    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, after });
+    this.#ask(key);
+  }
+
+  #ask(key: string): void {
+    const spec = readSpec(this.#specs.get(key));
+    if (isInvalid(spec)) throw new Error(`${spec.field} ${spec.message}`);
+    const fact = this.truth.facts.get(key)!;
+    this.world.deliver(
+      `submit ${key}`,
+      (life) =>
+        life.supervisor.request(() => life.requests.submit(spec, 0), (answer) => {
+          if (life.isDead || !("value" in answer)) return;
+          const { id } = answer.value.job;
+          if (fact.id !== undefined && fact.id !== id) throw new Violation(`${key} has two jobs`);
+          fact.id = id;
+          fact.isAcknowledged = true;
+          this.world.tell(`acknowledged ${key} as ${id}`);
+        }),
+    );
+  }
+
+  #change(chance: Chance, what: string, change: (life: Life, id: number) => void): void {
+    const live = this.truth.acknowledged().filter((id) => !this.truth.hasEnded(id));
+    const known = chance.oneIn(4) ? this.truth.acknowledged() : live;
+    if (known.length === 0) return;
+    const id = chance.pick(known);
+    this.world.deliver(`${what} ${id}`, (life) =>
+      life.supervisor.request(() => {
+        try {
+          change(life, id);
+        } catch (error) {
+          if (!(error instanceof Refused)) throw error;
+        }
+      }, () => {}));
+  }
+
+  #kill(kind: "shim" | "leader", chance: Chance): void {
+    const { kernel } = this.world;
+    const targets = [...kernel.processes.values()].filter((p) =>
+      p.kind === kind && p.state === "alive"
+    );
+    if (targets.length === 0) return;
+    const target = chance.pick(targets);
+    this.world.tell(`${kind} ${target.pid} of job ${target.job} is killed`);
+    this.truth.hurt(({ id }) => id === target.job);
+    kernel.end(target, { code: 0, signal: 9 });
+  }
+
+  #strangers(count: number, chance: Chance): void {
+    const { kernel } = this.world;
+    for (let i = 0; i < count && kernel.processes.size < 40; i++) this.#stranger(chance);
+  }
+
+  #reusePids(chance: Chance): void {
+    for (const pid of this.world.kernel.freedPids()) this.#stranger(chance, pid);
+  }
+
+  #stranger(chance: Chance, pid?: number): void {
+    const { kernel } = this.world;
+    const stranger = kernel.fork({ kind: "stranger", ignoresTerm: true }, undefined, pid);
+    kernel.setsid(stranger);
+    stranger.script = sleep(kernel.bootMs + chance.below(chance.oneIn(4) ? 20_000 : 50));
+  }
+}
+
+/** Leaves out what it can while the history still breaks the same promise. */
+export function shrink(actions: readonly Action[], seed: number): Action[] {
+  const shape = (violation?: string) => violation?.replace(/\d+/g, "N");
+  const wanted = shape(play(actions, seed).violation);
+  let kept = [...actions];
+  for (let size = kept.length >> 1; size >= 1; size >>= 1) {
+    for (let at = 0; at < kept.length;) {
+      const fewer = [...kept.slice(0, at), ...kept.slice(at + size)];
+      if (shape(play(fewer, seed).violation) === wanted) kept = fewer;
+      else at += size;
+    }
+  }
+  return kept;
+}

@@ -1,0 +1,196 @@
+/**
+ * A simulated machine's processes: they are forked, exec, take steps, are signalled, become zombies,
+ * are reaped, and their pids are soon used again. It knows nothing of Holdfast but that a process
+ * may carry a token and belong to a job.
+ */
+
+import type { ExitStatus } from "../../src/job/exit_status.ts";
+import { MS_PER_TICK, type Observed, type ProcessIdentity } from "../../src/job/identity.ts";
+import { SIGKILL, SIGTERM } from "../../src/ports.ts";
+
+export type Kind = "init" | "supervisor" | "shim" | "leader" | "child" | "stranger";
+
+export interface Process extends ProcessIdentity {
+  readonly kind: Kind;
+  readonly job?: number;
+  readonly token?: string;
+  parent: Process | undefined;
+  group: number;
+  session: number;
+  state: "alive" | "zombie" | "gone";
+  exit?: ExitStatus;
+  ignoresTerm: boolean;
+  /** What it does, one step at a time; a step yields what it waits for before the next. */
+  script?: Generator<Waiting, ExitStatus>;
+  waiting: Waiting;
+  whenEnded: (() => void)[];
+}
+
+/** Until when a process does nothing: a time since boot, or a condition. */
+export type Waiting = { readonly untilMs?: number; readonly until?: () => boolean };
+
+/** Few, so that they come round again. */
+const FIRST_PID = 100, PIDS = 60;
+
+export class Kernel {
+  bootMs = 1000;
+  bootId = 1;
+  readonly processes = new Map<number, Process>();
+  #nextPid = FIRST_PID;
+  #init: Process;
+  /** Their start ticks by their pids. */
+  #freed = new Map<number, number>();
+  /** Told of the end of a child of the supervisor. */
+  onChildEnded: () => void = () => {};
+  onEnded: (ended: Process) => void = () => {};
+
+  constructor() {
+    this.#init = this.#add({ kind: "init" }, 1);
+  }
+
+  /** A child in its parent's group and session; init's when none is given. */
+  fork(
+    process: { kind: Kind; job?: number; token?: string; ignoresTerm?: boolean },
+    parent?: Process,
+    pid = this.#freePid(),
+  ): Process {
+    return this.#add(process, pid, parent ?? this.#init);
+  }
+
+  /** Pids of shims and leaders that have ended and that nobody has yet, lately freed ones. */
+  freedPids(): number[] {
+    const tick = Math.floor(this.bootMs / MS_PER_TICK);
+    return [...this.#freed].filter(([pid, atTick]) => atTick < tick && !this.processes.has(pid))
+      .map(([pid]) => pid);
+  }
+
+  setsid(process: Process): void {
+    process.session = process.group = process.pid;
+  }
+
+  observe(pid: number): Observed {
+    const found = this.processes.get(pid);
+    if (!found) return { kind: "absent" };
+    return { kind: "present", startTicks: found.startTicks, zombie: found.state === "zombie" };
+  }
+
+  /** Those that can take a step now. */
+  ready(): Process[] {
+    return [...this.processes.values()].filter(({ state, script, waiting }) =>
+      state === "alive" && script && (waiting.untilMs ?? 0) <= this.bootMs &&
+      (waiting.until?.() ?? true)
+    );
+  }
+
+  /** When the next process that sleeps wakes up, ms since boot. */
+  nextWakeMs(): number {
+    let next = Infinity;
+    for (const { state, script, waiting } of this.processes.values()) {
+      if (state === "alive" && script && waiting.untilMs !== undefined) {
+        next = Math.min(next, waiting.untilMs);
+      }
+    }
+    return next;
+  }
+
+  step(process: Process): void {
+    const next = process.script!.next();
+    if (process.state !== "alive") return;
+    if (next.done) this.end(process, next.value);
+    else process.waiting = next.value;
+  }
+
+  signal(process: Process, signal: number): boolean {
+    if (process.state !== "alive") return process.state === "zombie";
+    const isDeadly = signal === SIGKILL || (signal === SIGTERM && !process.ignoresTerm);
+    if (isDeadly) this.end(process, { code: 0, signal });
+    return true;
+  }
+
+  end(process: Process, exit: ExitStatus): void {
+    process.state = "zombie";
+    process.exit = exit;
+    this.onEnded(process);
+    for (const child of [...this.processes.values()].filter((p) => p.parent === process)) {
+      child.parent = this.#subreaper(process);
+      if (child.state === "zombie") this.#orphanEnded(child);
+    }
+    this.#orphanEnded(process);
+    for (const go of process.whenEnded.splice(0)) go();
+  }
+
+  reap(process: Process): void {
+    const { kind, pid, startTicks } = process;
+    if (kind === "shim" || kind === "leader") this.#freed.set(pid, startTicks);
+    process.state = "gone";
+    this.processes.delete(process.pid);
+  }
+
+  childrenOf(parent: Process): Process[] {
+    return [...this.processes.values()].filter((process) => process.parent === parent);
+  }
+
+  /** The power fails: everything is gone, pids and times begin again. */
+  reboot(): void {
+    for (const process of this.processes.values()) process.state = "gone";
+    this.processes.clear();
+    this.#freed.clear();
+    this.bootId++;
+    this.bootMs = 1000;
+    this.#nextPid = FIRST_PID;
+    this.#init = this.#add({ kind: "init" }, 1);
+  }
+
+  /** init reaps at once; the supervisor is told; nobody else waits but a shim for its leader. */
+  #orphanEnded(process: Process): void {
+    if (process.parent === this.#init) this.reap(process);
+    else if (process.parent?.kind === "supervisor") this.onChildEnded();
+  }
+
+  #subreaper(process: Process): Process {
+    let at = process.parent;
+    while (at && at.kind !== "supervisor" && at.kind !== "init") at = at.parent;
+    return at?.state === "alive" ? at : this.#init;
+  }
+
+  #add(
+    { kind, job, token, ignoresTerm = false }: {
+      kind: Kind;
+      job?: number;
+      token?: string;
+      ignoresTerm?: boolean;
+    },
+    pid: number,
+    parent?: Process,
+  ): Process {
+    const { group, session } = parent ?? { group: pid, session: pid };
+    const startTicks = Math.floor(this.bootMs / MS_PER_TICK);
+    const process: Process = {
+      pid,
+      startTicks,
+      kind,
+      job,
+      token,
+      parent,
+      group,
+      session,
+      state: "alive",
+      ignoresTerm,
+      waiting: {},
+      whenEnded: [],
+    };
+    this.processes.set(pid, process);
+    return process;
+  }
+
+  /** A pid is never used twice within one tick: real ones take thousands of starts to come round. */
+  #freePid(): number {
+    for (let i = 0; i < PIDS; i++) {
+      const pid = this.#nextPid;
+      this.#nextPid = FIRST_PID + (pid - FIRST_PID + 1) % PIDS;
+      if (this.#nextPid === FIRST_PID) this.bootMs += MS_PER_TICK;
+      if (!this.processes.has(pid)) return pid;
+    }
+    throw new Error("the simulated machine has run out of pids");
+  }
+}

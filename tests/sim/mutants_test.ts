@@ -1,0 +1,126 @@
+/** Shows that the simulation catches: one deliberate fault at a time is put into a copy of the source. */
+
+import { join, resolve } from "node:path";
+import { assert, assertEquals } from "../assert.ts";
+
+const ROOT = resolve(import.meta.dirname!, "../..");
+const SEEDS = 3000;
+
+interface Mutant {
+  readonly fault: string;
+  readonly file: string;
+  /** It must occur exactly once, so that a change of the source cannot make a mutant harmless. */
+  readonly from: string;
+  readonly to: string;
+}
+
+const MUTANTS: Mutant[] = [
+  {
+    fault: "a job is released before its family is dead",
+    file: "src/supervisor/decide.ts",
+    from: "if (!seen.sameGround || family?.length === 0) {",
+    to: "if (!seen.sameGround || family?.length !== 1000) {",
+  },
+  {
+    fault: "an unclaimed job is queued again without the fence",
+    file: "src/supervisor/decide.ts",
+    from: 'case "fence":\n      return { kind: "fence" };',
+    to: 'case "fence":\n      return journal({ kind: "fenced" });',
+  },
+  {
+    fault: "the exit record is removed before the end is committed",
+    file: "src/supervisor/supervisor.ts",
+    from: "this.#aftermath.then(() => files.removeExitRecord(id));",
+    to: "files.removeExitRecord(id);",
+  },
+  {
+    fault: "a bare pid is trusted",
+    file: "src/job/identity.ts",
+    from: "observed.startTicks === recorded.startTicks && !observed.zombie",
+    to: "!observed.zombie",
+  },
+  {
+    fault: "effects come before the intent is journaled",
+    file: "src/supervisor/aftermath.ts",
+    from: "this.#effects.push(effect);",
+    to: "effect();",
+  },
+  {
+    fault: "a submission is acknowledged before it is durable",
+    file: "src/supervisor/supervisor.ts",
+    from: "const answers = requests.map(answer);",
+    to: "const answers = requests.map(answer); requests.forEach((r, i) => r.respond(answers[i]!));",
+  },
+  {
+    fault: "memory keeps what the journal has refused",
+    file: "src/supervisor/supervisor.ts",
+    from: "this.#try(() => this.#load());",
+    to: "",
+  },
+  {
+    fault: "an unknown exit status is told as 0",
+    file: "src/job/exit_status.ts",
+    from: "{ code: -999, signal: 0 }",
+    to: "{ code: 0, signal: 0 }",
+  },
+  {
+    fault: "a job of another boot is judged by its claim",
+    file: "src/recover/verdict.ts",
+    from: 'if (!seen.sameGround) return over(lost(job, seen, "reboot"));',
+    to: "",
+  },
+  {
+    fault: "processes that left the session are not looked for",
+    file: "src/recover/family.ts",
+    from: "p.token === token || within(p)",
+    to: "within(p)",
+  },
+  {
+    fault: "a stop that comes too late takes the place of a job's own end",
+    file: "src/supervisor/supervisor.ts",
+    from: "if (job.stopping || hasEndedByItself(job, this.#survey.look(job))) return;",
+    to: "if (job.stopping) return;",
+  },
+  {
+    fault: "more is given out than there is",
+    file: "src/supervisor/schedule.ts",
+    from: "job.demand.cpus > cpus ||",
+    to: "",
+  },
+  {
+    fault: "lost hints are not made up for",
+    file: "src/supervisor/upkeep.ts",
+    from: "supervisor.childrenEnded();\n    if (supervisor.status.running > 0) this.#recover();",
+    to: "",
+  },
+];
+
+async function playMutant(directory: string, { file, from, to }: Mutant): Promise<string> {
+  const copies = ["src", "tests/sim", "deno.json", "package.json"];
+  await Deno.mkdir(join(directory, "tests"));
+  for (const path of copies) {
+    const cp = ["-R", join(ROOT, path), join(directory, path)];
+    assert((await new Deno.Command("cp", { args: cp }).output()).success);
+  }
+  await Deno.symlink(join(ROOT, "node_modules"), join(directory, "node_modules"));
+  const text = await Deno.readTextFile(join(ROOT, file));
+  assertEquals(text.split(from).length - 1, 1, `${file} has not exactly one "${from}"`);
+  await Deno.writeTextFile(join(directory, file), text.replace(from, to));
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "tests/sim/main.ts", "--seeds", String(SEEDS)],
+    cwd: directory,
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+for (const mutant of MUTANTS) {
+  Deno.test(`the simulation catches: ${mutant.fault}`, async () => {
+    const directory = await Deno.makeTempDir({ prefix: "holdfast-mutant-" });
+    try {
+      const said = await playMutant(directory, mutant);
+      assert(/^seed \d+: /m.test(said), `not caught in ${SEEDS} histories: ${said}`);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}

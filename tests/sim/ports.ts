@@ -1,0 +1,229 @@
+/**
+ * The ports of one supervisor's life on a simulated node. Each call may be the one in which it dies;
+ * after that no call has any effect.
+ */
+
+import {
+  type Check,
+  checkIdentity,
+  type Ground,
+  type Observed,
+  type ProcessIdentity,
+} from "../../src/job/identity.ts";
+import type { Log } from "../../src/job/log.ts";
+import type { Clock, Files, Processes, ProcessHandle, ShimStart } from "../../src/ports.ts";
+import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
+import type { Process } from "./kernel.ts";
+import { shim } from "./scripts.ts";
+import { Died, type Life, type World } from "./world.ts";
+
+export function portsOf(world: World, life: Life) {
+  return {
+    clock: clockOf(world, life),
+    files: filesOf(world, life),
+    processes: new SimulatedProcesses(world, life),
+    journal: new SimulatedJournal(world, life),
+    log: logOf(world, life),
+  };
+}
+
+function clockOf(world: World, life: Life): Clock {
+  return {
+    wallMs: () => world.wallMs,
+    bootMs: () => world.kernel.bootMs,
+    soon: (go) => world.soon(life, go),
+    after: (delayMs, go) => world.after(life, delayMs, go),
+  };
+}
+
+function filesOf(world: World, life: Life): Files {
+  const { disk } = world;
+  const call = <A extends unknown[], T>(name: string, act: (...args: A) => T) => (...args: A): T =>
+    world.call(life, `${name} ${args.join(" ")}`, () => act(...args));
+  return {
+    create: call("create", (id: number) => disk.create(id)),
+    claim: call("claim", (id: number, attempt: number) => disk.claim(id, attempt)),
+    leader: call("leader", (id: number) => disk.leader(id)),
+    startedAtMs: call("startedAtMs", (id: number) => disk.startedAtMs(id)),
+    exitRecord: call("exitRecord", (id: number) => disk.exitRecord(id)),
+    fence: call("fence", (id: number, attempt: number) => disk.fence(id, attempt)),
+    removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
+    removeRun: call("removeRun", (id: number) => disk.removeRun(id)),
+    logPath: () => disk.logPath(),
+    runIds: call("runIds", () => disk.runIds()),
+    exitIds: call("exitIds", () => disk.exitIds()),
+  };
+}
+
+class SimulatedProcesses implements Processes {
+  readonly ground: Ground;
+
+  constructor(private readonly world: World, private readonly life: Life) {
+    this.ground = { bootId: String(world.kernel.bootId), pidNamespace: "1" };
+  }
+
+  spawn(start: ShimStart) {
+    const { world, life } = this;
+    return world.call(life, `spawn ${start.id}`, () => {
+      if (world.faults.noProcesses) return { refused: "Resource temporarily unavailable" };
+      const { kernel, disk } = world;
+      const { id: job, token } = start;
+      const started = kernel.fork({ kind: "shim", job, token, ignoresTerm: true }, life.process);
+      kernel.setsid(started);
+      const onExec = (id: number) => {
+        world.tell(`job ${id} runs`);
+        world.witness.onExec(id);
+      };
+      started.script = shim({ kernel, disk, onExec }, started, start);
+      world.tell(`job ${job} shim ${started.pid}`);
+      return { pid: started.pid };
+    });
+  }
+
+  observe(pid: number): Observed {
+    return this.world.call(this.life, `observe ${pid}`, () => observe(this.world, pid));
+  }
+
+  open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
+    const { world, life } = this;
+    return world.call(life, `open ${identity.pid}`, () => {
+      if (world.faults.noDescriptors) throw new Error("pidfd_open: Too many open files");
+      const check = checkIdentity(identity, observe(world, identity.pid));
+      if (check !== "match") return check;
+      return new Handle(world, life, identity, world.kernel.processes.get(identity.pid)!);
+    });
+  }
+
+  living() {
+    const { world, life } = this;
+    return world.call(life, "living", () =>
+      [...world.kernel.processes.values()]
+        .filter((other) => other.state === "alive" && other !== life.process)
+        .map(({ pid, startTicks, group, session, token }) => {
+          return { pid, startTicks, group, session, token };
+        }));
+  }
+
+  children(): number[] {
+    const { world, life } = this;
+    return world.call(
+      life,
+      "children",
+      () => world.kernel.childrenOf(life.process).map(({ pid }) => pid),
+    );
+  }
+
+  reap() {
+    const { world, life } = this;
+    return world.call(life, "reap", () => {
+      const { kernel } = world;
+      const ended = kernel.childrenOf(life.process).filter(({ state }) => state === "zombie");
+      for (const child of ended) kernel.reap(child);
+      return ended.map(({ pid, exit }) => ({ pid, exit: exit! }));
+    });
+  }
+}
+
+function observe({ faults, kernel }: World, pid: number): Observed {
+  return faults.hidden?.has(pid) ? { kind: "unreadable", cause: "hidden" } : kernel.observe(pid);
+}
+
+class Handle implements ProcessHandle {
+  #watch?: () => void;
+
+  constructor(
+    private readonly world: World,
+    private readonly life: Life,
+    readonly identity: ProcessIdentity,
+    private readonly target: Process,
+  ) {}
+
+  signal(signal: number): boolean {
+    return this.world.call(this.life, "signal", () => this.#send(this.target, signal));
+  }
+
+  signalGroup(signal: number): boolean {
+    return this.world.call(this.life, "signalGroup", () => {
+      const { target, world } = this;
+      if (target.state !== "alive") return false;
+      const all = [...world.kernel.processes.values()];
+      const group = all.filter(({ group }) => group === target.pid);
+      if (group.length === 0) return this.#send(target, signal);
+      return group.map((member) => this.#send(member, signal)).some(Boolean);
+    });
+  }
+
+  exitStatus() {
+    return this.target.state === "gone" ? this.target.exit : undefined;
+  }
+
+  whenEnded(go: () => void): void {
+    const watch = this.#watch = () => this.world.hint(go);
+    if (this.target.state === "alive") this.target.whenEnded.push(watch);
+    else watch();
+  }
+
+  close(): void {
+    this.target.whenEnded = this.target.whenEnded.filter((other) => other !== this.#watch);
+  }
+
+  #send(target: Process, signal: number): boolean {
+    const { world } = this;
+    world.tell(`signal ${signal} to ${target.kind} ${target.pid} of job ${target.job}`);
+    world.witness.onSignal(target, signal);
+    return world.kernel.signal(target, signal);
+  }
+}
+
+/** The real journal on a database in memory, which outlives the supervisor. */
+class SimulatedJournal extends Journal {
+  constructor(private readonly world: World, private readonly life: Life) {
+    super("", "node", () => world.database);
+  }
+
+  override transact<T>(body: () => T): T {
+    const { world, life } = this;
+    const fault = world.faults.journal;
+    const kind = fault && fault.left-- > 0 ? fault.kind : undefined;
+    const result = world.call(life, "transact", () => {
+      if (kind === "refuse") throw new JournalUnavailable("database or disk is full");
+      const result = super.transact(() => {
+        const result = body();
+        world.dieBeforeCommit(life);
+        if (kind === "full") throw new JournalUnavailable("database or disk is full");
+        return result;
+      });
+      world.witness.onCommit();
+      return result;
+    });
+    if (kind === "torn") throw new JournalUnavailable("disk I/O error");
+    return result;
+  }
+
+  override job(id: number) {
+    if (this.life.isDead) throw new Died();
+    return super.job(id);
+  }
+
+  override close(): void {}
+  override reopen(): void {}
+}
+
+/** What the log tells of a failure that nobody has injected is a mistake of ours. */
+const INJECTED = /full|Too many|I\/O|space left/;
+
+function logOf(world: World, life: Life): Log {
+  const line = (level: string) => (event: string, facts: object = {}) => {
+    if (life.isDead) return;
+    const text = `${level} ${event} ${JSON.stringify(facts)}`;
+    world.tell(text);
+    if (level === "error" && !INJECTED.test(text)) world.witness.onMistake(text);
+  };
+  return {
+    debug: line("debug"),
+    info: line("info"),
+    warn: line("warn"),
+    error: line("error"),
+    alert: line("alert"),
+  };
+}

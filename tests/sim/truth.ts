@@ -1,0 +1,273 @@
+/**
+ * What must hold in every history, checked against what really happened: each job is executed at most
+ * once, ends once and truly, is released when nobody of it is left, and no stranger is signalled.
+ */
+
+import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
+import { MS_PER_TICK } from "../../src/job/identity.ts";
+import { SIGKILL } from "../../src/ports.ts";
+import type { Process } from "./kernel.ts";
+import { type Plan, shellStatus } from "./scripts.ts";
+import { CAPACITY, type Witness, World } from "./world.ts";
+
+export class Violation extends Error {}
+
+interface Row {
+  readonly id: number;
+  readonly key: string | null;
+  readonly state: string;
+  readonly stopping: string | null;
+  readonly reason: string | null;
+  readonly exit_code: string | null;
+  readonly ended_at: number | null;
+  readonly cpus: number | null;
+  readonly released: number | null;
+}
+
+/** What really happened to a job, by its key. */
+interface Fact {
+  readonly plan: Plan;
+  readonly timeoutMs: number;
+  isAcknowledged: boolean;
+  isCancelAsked: boolean;
+  isSignalled: boolean;
+  id?: number;
+  runs: number;
+  ranInBoot?: number;
+  startMs?: number;
+  /** How its leader ended, before or after it executed the command. */
+  exit?: ExitStatus;
+  /** The node has restarted, or somebody has killed a process of it, since it was submitted. */
+  isHurt: boolean;
+  /** What its stop found: whether the leader lived then. */
+  stoppedAlive?: boolean;
+}
+
+const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
+  allocated_cpus AS cpus, released
+  FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
+const LIVE = ["QUEUED", "STARTING", "RUNNING"];
+
+export class Truth implements Witness {
+  readonly facts = new Map<string, Fact>();
+  world!: World;
+  #ended = new Map<number, string>();
+  #stopping = new Set<number>();
+  isShuttingDown = false;
+  /** How often jobs ended for which reason. */
+  readonly ends = new Map<string, number>();
+  /** The first promise that was broken, wherever it was seen. */
+  broken?: Violation;
+
+  submitted(key: string, plan: Plan, timeoutMs: number): Fact {
+    const fact: Fact = {
+      plan,
+      timeoutMs,
+      isAcknowledged: false,
+      isCancelAsked: false,
+      isSignalled: false,
+      runs: 0,
+      isHurt: false,
+    };
+    this.facts.set(key, fact);
+    return fact;
+  }
+
+  acknowledged(): number[] {
+    return [...this.facts.values()].filter((f) => f.isAcknowledged).map(({ id }) => id!);
+  }
+
+  ofId(id: number): Fact | undefined {
+    return [...this.facts.values()].find((fact) => fact.id === id);
+  }
+
+  isKept(id: number): boolean {
+    return this.#row(id) !== undefined;
+  }
+
+  hasEnded(id: number): boolean {
+    return this.#ended.has(id);
+  }
+
+  hurt(which: (fact: Fact) => boolean = () => true): void {
+    for (const fact of this.facts.values()) if (which(fact)) fact.isHurt = true;
+  }
+
+  onExec(id: number): void {
+    const fact = this.#factOf(id);
+    fact.runs++;
+    fact.ranInBoot = this.world.kernel.bootId;
+    const leader = this.#members(id).find(({ kind }) => kind === "leader")!;
+    fact.startMs = leader.startTicks * MS_PER_TICK;
+    this.#must(fact.runs === 1, `job ${id} was executed ${fact.runs} times`);
+    const state = this.#row(id)?.state;
+    this.#must(state === "STARTING" || state === "RUNNING", `job ${id} is executed while ${state}`);
+  }
+
+  onEnded({ kind, job, exit }: Process): void {
+    if (kind !== "leader") return;
+    this.#factOf(job!).exit = exit;
+  }
+
+  onSignal(target: Process, signal: number): void {
+    const { kind, job, pid } = target;
+    this.#must(kind === "leader" || kind === "child", `signal ${signal} to ${kind} ${pid}`);
+    const row = this.#row(job!);
+    const fact = this.#factOf(job!);
+    const isOver = !this.#members(job!).some((member) => member.kind === "leader");
+    const isForbidden = fact.runs === 0 && signal === SIGKILL;
+    const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled;
+    this.#must(isMeant, `job ${job} is signalled and nothing in the journal says why`);
+  }
+
+  onMistake(what: string): void {
+    this.#must(false, `the supervisor says: ${what}`);
+  }
+
+  onCommit(): void {
+    const rows = this.#rows();
+    this.#checkCapacity(rows);
+    for (const row of rows) this.#checkRow(row);
+    const ids = new Set(rows.map(({ id }) => id));
+    for (const [key, { id, isAcknowledged }] of this.facts) {
+      if (!isAcknowledged || ids.has(id!)) continue;
+      this.#must(this.#ended.has(id!), `job ${id} (${key}) is no longer in the journal`);
+    }
+  }
+
+  /** When everything has had its time. */
+  checkSettled(): void {
+    for (const row of this.#rows()) {
+      this.#must(!LIVE.includes(row.state), `job ${row.id} is still ${row.state}`);
+      this.#must(row.released !== 0, `job ${row.id} has ended and is not released`);
+      this.#must(this.#members(row.id).length === 0, `job ${row.id} has left processes`);
+      this.#must(
+        !this.world.disk.exitIds().includes(row.id),
+        `job ${row.id} has left its exit record`,
+      );
+      this.#checkEvents(row);
+    }
+    const { cpus, jobs } = this.world.life!.supervisor.roster.used;
+    this.#must(cpus === 0 && jobs === 0, `${cpus} CPUs of ${jobs} jobs are still counted`);
+  }
+
+  #checkCapacity(rows: readonly Row[]): void {
+    const held = rows.filter(({ state }) => state === "STARTING" || state === "RUNNING");
+    const cpus = held.reduce((sum, row) => sum + row.cpus!, 0);
+    this.#must(cpus <= CAPACITY.cpus, `${cpus} CPUs are given out`);
+  }
+
+  #checkRow(row: Row): void {
+    const { id, state, key } = row;
+    const fact = this.facts.get(key!)!;
+    this.#must(fact.id === undefined || fact.id === id, `two jobs with the key ${key}`);
+    fact.id = id;
+    if (row.stopping && !this.#stopping.has(id)) {
+      this.#stopping.add(id);
+      const isAlive = this.#members(id).some(({ kind }) => kind === "leader");
+      if (isAlive && fact.runs > 0) fact.stoppedAlive = true;
+      else if (this.world.disk.recorded(id)) fact.stoppedAlive = false;
+    }
+    const told = `${state} ${row.reason} ${row.exit_code} ${row.ended_at}`;
+    const before = this.#ended.get(id);
+    if (before !== undefined) {
+      return this.#must(before === told, `job ${id} was ${before}, is ${told}`);
+    }
+    if (LIVE.includes(state)) return;
+    this.#ended.set(id, told);
+    this.#checkEnd(row, fact);
+  }
+
+  #checkEnd(row: Row, fact: Fact): void {
+    const { id, state, reason, exit_code } = row;
+    const says = (what: string) => `job ${id} is ${state} ${reason} ${exit_code}: ${what}`;
+    this.ends.set(reason!, (this.ends.get(reason!) ?? 0) + 1);
+    const left = this.#members(id).map(({ kind, pid }) => `${kind} ${pid}`);
+    this.#must(left.length === 0, says(`${left} still live`));
+    this.#must(row.released !== 0, says("not released"));
+    this.#checkExit(row, fact, says);
+    if (exit_code === null) this.#must(fact.runs === 0, says("but it was executed"));
+    const isOwn = reason === "exit" || reason === "signal";
+    if (state === "COMPLETED") this.#must(exit_code === "0:0" && reason === "exit", says("?"));
+    if (isOwn) {
+      this.#must(exit_code !== null && exit_code !== "-999:0", says("own end without a status"));
+    }
+    if (isOwn) this.#must(fact.stoppedAlive !== true, says("but it was stopped while it lived"));
+    if (fact.stoppedAlive === false && !fact.isHurt) {
+      this.#must(isOwn, says("but it had ended by itself"));
+    }
+    const expected: Record<string, boolean> = {
+      cancelled: fact.isCancelAsked && state === "CANCELLED",
+      timeout: fact.timeoutMs > 0 && state === "FAILED" &&
+        (fact.isHurt || this.world.kernel.bootMs - (fact.startMs ?? 0) >= fact.timeoutMs),
+      startFailed: fact.runs === 0 && state === "FAILED",
+      interrupted: fact.isHurt && exit_code === "-999:0",
+      reboot: fact.isHurt && fact.ranInBoot !== this.world.kernel.bootId && exit_code === "-999:0",
+      dependency: fact.runs === 0 && state === "CANCELLED",
+      shutdown: this.isShuttingDown && state === "FAILED",
+    };
+    this.#must(isOwn || expected[reason!] === true, says("which is not so"));
+  }
+
+  #checkExit(row: Row, fact: Fact, says: (what: string) => string): void {
+    if (row.exit_code === null) return;
+    const recorded = this.world.disk.recorded(row.id);
+    if (row.exit_code === "-999:0") {
+      return this.#must(!recorded, says(`but its record says ${recorded && formatExit(recorded)}`));
+    }
+    // The record of a refused start whose reason a power cut has taken.
+    if (fact.runs === 0 && row.exit_code === "127:0") {
+      return this.#must(fact.isHurt, says("never ran"));
+    }
+    this.#must(fact.exit !== undefined, says("but its leader has not ended"));
+    const exact = formatExit(fact.exit!);
+    const byShell = formatExit(fromShell(shellStatus(fact.exit!)));
+    this.#must([exact, byShell].includes(row.exit_code), says(`but it ended ${exact}`));
+    parseExit(row.exit_code);
+  }
+
+  /** The audit trail leads to the state, by transitions that exist. */
+  #checkEvents({ id, state }: Row): void {
+    const events = this.world.database.prepare(
+      "SELECT state FROM events WHERE job_id = ? ORDER BY sequence",
+    ).all(id).map((event: Record<string, unknown>) => String(event.state));
+    const allowed: Record<string, string[]> = {
+      QUEUED: ["STARTING", "FAILED", "CANCELLED"],
+      STARTING: ["STARTING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
+      RUNNING: ["RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
+    };
+    this.#must(events[0] === "QUEUED" && events.at(-1) === state, `job ${id} has events ${events}`);
+    for (let i = 1; i < events.length; i++) {
+      const isAllowed = allowed[events[i - 1]!]?.includes(events[i]!);
+      this.#must(isAllowed, `job ${id} has events ${events}`);
+    }
+  }
+
+  #members(job: number): Process[] {
+    return [...this.world.kernel.processes.values()].filter((process) =>
+      process.job === job && process.state === "alive" &&
+      (process.kind === "leader" || process.kind === "child")
+    );
+  }
+
+  #factOf(id: number): Fact {
+    const fact = this.ofId(id) ?? this.facts.get(this.#row(id)?.key ?? "");
+    this.#must(fact, `job ${id} was never submitted`);
+    return fact!;
+  }
+
+  #row(id: number): Row | undefined {
+    return this.#rows().find((row) => row.id === id);
+  }
+
+  #rows(): Row[] {
+    return this.world.database.prepare(ROWS).all() as unknown as Row[];
+  }
+
+  /** Kept, since the supervisor's code may catch what is thrown. */
+  #must(holds: unknown, what: string): void {
+    if (holds) return;
+    this.broken ??= new Violation(what);
+    throw this.broken;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * A simulated node: kernel, disk, clock and journal behind the ports, and the real supervisor on top,
+ * which dies wherever it is told to: before, in or after any call of a port.
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import { openDatabase } from "../../src/store/database.ts";
+import { JournalUnavailable } from "../../src/store/journal.ts";
+import { Requests } from "../../src/supervisor/requests.ts";
+import { Supervisor } from "../../src/supervisor/supervisor.ts";
+import { Upkeep } from "../../src/supervisor/upkeep.ts";
+import type { Chance } from "./chance.ts";
+import { Disk } from "./disk.ts";
+import { Kernel, type Process } from "./kernel.ts";
+import { portsOf } from "./ports.ts";
+
+/** What stops the supervisor's code where it has died. Nothing that it does then has any effect. */
+export class Died extends Error {
+  constructor() {
+    super("died");
+  }
+}
+
+export type Where = "before" | "in" | "after";
+
+/** refuse: not begun; full: cannot commit; torn: the commit is told as failed, and is there. */
+export type JournalFault = "refuse" | "full" | "torn";
+
+export interface Faults {
+  /** It strikes `left` transactions more. */
+  journal?: { readonly kind: JournalFault; left: number };
+  noDescriptors?: boolean;
+  noProcesses?: boolean;
+  /** One hint in so many gets lost. */
+  loseHints?: number;
+  /** These pids cannot be looked at. */
+  hidden?: Set<number>;
+}
+
+/** Who watches what the world does. */
+export interface Witness {
+  onExec(id: number): void;
+  onEnded(ended: Process): void;
+  onSignal(target: Process, signal: number): void;
+  onCommit(): void;
+  onMistake(what: string): void;
+}
+
+interface Timer {
+  readonly atMs: number;
+  readonly go: () => void;
+}
+
+export const CAPACITY = { cpus: 4, memory: 1000 };
+const CHECK_MS = 300_000;
+const RETENTION_MS = 3_600_000;
+
+/** One supervisor's life, from its start to its death. */
+export interface Life {
+  readonly process: Process;
+  readonly supervisor: Supervisor;
+  readonly requests: Requests;
+  isDead: boolean;
+}
+
+export class World {
+  readonly kernel = new Kernel();
+  readonly disk = new Disk(() => this.wallMs);
+  readonly database: DatabaseSync;
+  readonly trace: string[] = [];
+  faults: Faults = {};
+  life?: Life;
+  wallOffsetMs = 1.7e12;
+  /** Counts while the node is awake: what timers go by. */
+  monoMs = 0;
+  #crash?: { calls: number; where: Where };
+  #soon: (() => void)[] = [];
+  #hints: (() => void)[] = [];
+  #timers = new Set<Timer>();
+  #tokens = 0;
+
+  constructor(readonly witness: Witness, private readonly chance: Chance) {
+    this.database = emptyDatabase();
+    this.kernel.onChildEnded = () => this.hint(() => this.life!.supervisor.childrenEnded());
+    this.kernel.onEnded = (process) => witness.onEnded(process);
+  }
+
+  get wallMs(): number {
+    return this.kernel.bootMs + this.wallOffsetMs;
+  }
+
+  tell(what: string): void {
+    this.trace.push(`${this.kernel.bootMs} ${what}`);
+  }
+
+  /** The supervisor dies at the `calls`-th call of a port from now. */
+  crashAt(calls: number, where: Where): void {
+    this.#crash = { calls, where };
+  }
+
+  /** A new supervisor recovers; it may die in that. `process`: what it goes on in, after an exec. */
+  start(process = this.kernel.fork({ kind: "supervisor" })): void {
+    this.tell(`start pid ${process.pid}`);
+    const life = { process, isDead: false } as { -readonly [K in keyof Life]: Life[K] };
+    this.life = life;
+    try {
+      const newToken = () => `token-${++this.#tokens}`;
+      const parts = { ...portsOf(this, life), capacity: CAPACITY, newToken };
+      const supervisor = life.supervisor = new Supervisor(parts);
+      const requests = life.requests = new Requests({
+        ...parts,
+        supervisor,
+        maxQueued: 1000,
+        user: "root",
+        retentionMs: RETENTION_MS,
+        cannotRun: () => undefined,
+      });
+      const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: 10 });
+      upkeep.start();
+      supervisor.begin();
+      const check = () => {
+        upkeep.check();
+        parts.clock.after(CHECK_MS, check);
+      };
+      parts.clock.after(CHECK_MS, check);
+    } catch (error) {
+      // A start that the journal refuses ends with a message; systemd tries again.
+      if (!life.isDead && !(error instanceof JournalUnavailable)) throw error;
+      this.die("in its start");
+    }
+  }
+
+  die(how: string): void {
+    const { life } = this;
+    if (!life || life.isDead) return;
+    this.tell(`supervisor dies ${how}`);
+    life.isDead = true;
+    this.#forget();
+    if (life.process.state === "alive") this.kernel.end(life.process, { code: 0, signal: 9 });
+    this.life = undefined;
+  }
+
+  /** As by SIGTERM, or by SIGHUP, after which the same process is another supervisor. */
+  handOver(andReplace: boolean): void {
+    const { life } = this;
+    if (!life) return;
+    life.supervisor.handOver();
+    if (!andReplace) return this.die("by SIGTERM");
+    life.isDead = true;
+    this.#forget();
+    this.start(life.process);
+  }
+
+  reboot(): void {
+    this.tell("reboot");
+    this.die("with the node");
+    this.disk.powerCut(this.chance);
+    const before = this.wallMs;
+    this.kernel.reboot();
+    this.wallOffsetMs = before + 60_000 - this.kernel.bootMs;
+  }
+
+  /** Something that came from outside reaches the supervisor, if there is one. */
+  deliver(what: string, go: (life: Life) => void): void {
+    const { life } = this;
+    if (!life) return;
+    this.tell(what);
+    this.#run(() => go(life));
+  }
+
+  /** One thing happens: a step of a process or of the supervisor, or time passes. */
+  step(chance: Chance): void {
+    const ready = this.kernel.ready();
+    const due = [...this.#timers].filter(({ atMs }) => atMs <= this.monoMs);
+    const mine = this.#soon.length > 0 ? 1 : this.#hints.length + due.length;
+    if (mine === 0 && ready.length === 0) return this.#pass();
+    const turn = chance.below(ready.length + (mine > 0 ? 2 : 0));
+    if (turn < ready.length) return this.kernel.step(ready[turn]!);
+    if (this.#soon.length > 0) return this.#run(this.#soon.shift()!);
+    if (this.#hints.length > 0 && (due.length === 0 || chance.oneIn(2))) {
+      return this.#run(this.#hints.shift()!);
+    }
+    const timer = chance.pick(due);
+    this.#timers.delete(timer);
+    this.#run(timer.go);
+  }
+
+  /** Whether nothing is left to be done before time passes. */
+  get isIdle(): boolean {
+    return this.#soon.length + this.#hints.length + this.kernel.ready().length === 0 &&
+      ![...this.#timers].some(({ atMs }) => atMs <= this.monoMs);
+  }
+
+  sleep(ms: number): void {
+    this.kernel.bootMs += ms;
+    this.monoMs += ms;
+  }
+
+  /** Time goes on to the next thing that is to happen; a second when nothing is. */
+  #pass(): void {
+    const timers = [...this.#timers].map(({ atMs }) => atMs - this.monoMs);
+    const next = Math.min(...timers, this.kernel.nextWakeMs() - this.kernel.bootMs);
+    this.sleep(Number.isFinite(next) ? Math.max(1, next) : 1000);
+  }
+
+  #run(go: () => void): void {
+    const { life } = this;
+    try {
+      go();
+    } catch (error) {
+      if (!life?.isDead) throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#soon = [];
+    this.#hints = [];
+    this.#timers.clear();
+    this.#crash = undefined;
+  }
+
+  /** A call of a port. Dies before or after it, if it is time. */
+  call<T>(life: Life, name: string, act: () => T): T {
+    if (life.isDead) throw new Died();
+    const crash = this.#crash;
+    const isTime = crash !== undefined && --crash.calls <= 0;
+    if (isTime && crash.where !== "after") this.#dieIn(`before ${name}`);
+    const result = act();
+    if (isTime) this.#dieIn(`after ${name}`);
+    return result;
+  }
+
+  /** Within a transaction, when all of it has been done: dies if it is time, or has died before. */
+  dieBeforeCommit(life: Life): void {
+    const crash = this.#crash;
+    if (crash?.where === "in" && --crash.calls <= 0) this.#dieIn("in transact");
+    if (life.isDead) throw new Died();
+  }
+
+  soon(life: Life, go: () => void): void {
+    if (!life.isDead) this.#soon.push(go);
+  }
+
+  after(life: Life, delayMs: number, go: () => void): () => void {
+    const timer = { atMs: this.monoMs + delayMs, go };
+    if (!life.isDead) this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Something that may get lost is told to the supervisor. */
+  hint(go: () => void): void {
+    const { loseHints } = this.faults;
+    if (!this.life || (loseHints && this.chance.oneIn(loseHints))) return;
+    this.#hints.push(go);
+  }
+
+  #dieIn(where: string): never {
+    this.die(where);
+    throw new Died();
+  }
+}
+
+let shared: DatabaseSync | undefined;
+
+/** One in memory for all worlds: to make its tables anew would take most of the time. */
+function emptyDatabase(): DatabaseSync {
+  shared ??= openDatabase(":memory:");
+  for (const table of ["events", "resource_allocations", "jobs", "settings", "sqlite_sequence"]) {
+    shared.exec(`DELETE FROM ${table}`);
+  }
+  return shared;
+}
