@@ -58,8 +58,13 @@ export interface ShimStart {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A shim's pid, or why there is none. Nothing runs unless there is one. */
-export type Spawned = { readonly pid: number } | { readonly refused: string };
+/**
+ * A shim's pid, or why there is none: because of the job itself, or because the node cannot start
+ * anything now. Nothing runs unless there is one.
+ */
+export type Spawned =
+  | { readonly pid: number }
+  | { readonly refused: string; readonly by: "job" | "node" };
 
 export interface Processes {
   /** Where a pid means something now. */

@@ -44,6 +44,7 @@ export function describeNode(node: NodeStatus): string[] {
     `Node:       ${node.name}, ${state}`,
     `Supervisor: holdfast ${node.version}, pid ${node.pid}, since ${node.startedAt}`,
     `Jobs:       ${node.running} running, ${node.queued} queued`,
+    ...(node.cannotStart ? [`Starts:     none now, trying again: ${node.cannotStart}`] : []),
     `CPUs:       ${node.cpusAllocated} of ${node.cpus} allocated`,
     `Memory:     ${sizeText(node.memoryAllocated)} of ${sizeText(node.memory)} allocated`,
     `Recovery:   ${recovery.at}, ${recovery.durationMs} ms: ${recovery.kept} kept, ` +

@@ -65,6 +65,7 @@ export const errno = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
+  E2BIG: 7,
   EAGAIN: 11,
   EACCES: 13,
   EEXIST: 17,

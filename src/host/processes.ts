@@ -32,7 +32,7 @@ export class HostProcesses implements Processes {
   constructor(private readonly reactor?: Reactor, private readonly spawner?: Spawner) {}
 
   spawn(start: ShimStart): Spawned {
-    return this.spawner?.spawn(start) ?? { refused: "nothing is started here" };
+    return this.spawner?.spawn(start) ?? { refused: "nothing is started here", by: "node" };
   }
 
   observe = observe;

@@ -4,7 +4,7 @@
  */
 
 import type { ShimStart, Spawned } from "../ports.ts";
-import { cString, cStringArray, errorText, libc } from "./libc.ts";
+import { cString, cStringArray, errno, errorText, libc } from "./libc.ts";
 import { claimName } from "./shim_script.ts";
 
 const SETSIGDEF = 0x04, SETSIGMASK = 0x08, SETSID = 0x80;
@@ -71,7 +71,8 @@ export class Spawner {
     );
     // The strings must outlive the call: these uses keep them.
     if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
-      return { refused: `cannot start ${this.shell.path}: ${errorText(code)}` };
+      const refused = `cannot start ${this.shell.path}: ${errorText(code)}`;
+      return { refused, by: code === errno.E2BIG ? "job" : "node" };
     }
     return { pid: this.#pid[0]! };
   }

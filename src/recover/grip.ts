@@ -11,7 +11,10 @@ import type { Processes, ProcessHandle } from "../ports.ts";
 interface Held {
   /** A child of ours until it has been reaped. */
   spawnedPid?: number;
+  /** Why the job can never be started. */
   spawnRefused?: string;
+  /** Nothing was started for it; it can be tried again. */
+  isUnstarted?: boolean;
   leader?: ProcessHandle;
   leaderExit?: ExitStatus;
   shim?: ProcessHandle;
@@ -36,6 +39,10 @@ export class Grip {
     this.#held.set(id, { spawnRefused: cause });
   }
 
+  unstarted(id: number): void {
+    this.#held.set(id, { isUnstarted: true });
+  }
+
   /** Takes hold of a running job's processes. Throws when descriptors have run out. */
   take(id: number, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
     const held = this.#held.get(id) ?? {};
@@ -55,6 +62,10 @@ export class Grip {
   /** Whether everything the job leaves behind becomes our child. */
   hasSpawned(id: number): boolean {
     return this.#held.get(id)?.spawnedPid !== undefined;
+  }
+
+  isUnstarted(id: number): boolean {
+    return this.#held.get(id)?.isUnstarted ?? false;
   }
 
   spawnRefusal(id: number): string | undefined {
@@ -98,6 +109,10 @@ export class Grip {
    */
   hasKnownChildrenOnly(): boolean {
     return this.processes.children()?.every((pid) => this.#children.has(pid)) ?? false;
+  }
+
+  heldIds(): number[] {
+    return [...this.#held.keys()];
   }
 
   letGo(id: number): void {

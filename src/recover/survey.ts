@@ -31,6 +31,7 @@ export class Survey {
     const base = {
       sameGround: sameGround(job.attempt.ground, processes.ground),
       held: grip?.isHeld(job.id) ?? false,
+      unstarted: grip?.isUnstarted(job.id) ?? false,
       atMs: clock.wallMs(),
     };
     try {
@@ -54,7 +55,7 @@ export class Survey {
   #lookAtFiles(
     job: StartedJob,
     sameGround: boolean,
-  ): Omit<Evidence, "sameGround" | "held" | "atMs"> {
+  ): Omit<Evidence, "sameGround" | "held" | "unstarted" | "atMs"> {
     const signed = this.#claim(job);
     const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
     const { files } = this.parts;

@@ -22,6 +22,8 @@ export interface Evidence {
   readonly sameGround: boolean;
   /** Whether this supervisor has started it, or has adopted it before. */
   readonly held: boolean;
+  /** Whether this supervisor knows that it could not start a shim. */
+  readonly unstarted: boolean;
   /** shim: claimed to be run, signed or not; fence: forbidden. */
   readonly claim: "none" | "fence" | "shim";
   readonly shim: Check;
@@ -62,6 +64,7 @@ export type Verdict =
 export const STATUS_UNKNOWN = "the exit status is unknown";
 
 export function verdict(job: StartedJob, seen: Evidence): Verdict {
+  if (job.state === "STARTING" && seen.unstarted) return { kind: "withdrawn" };
   if (seen.exit && seen.refusal === undefined) return over(endedBy(job, seen, seen.exit));
   if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal));
   if (!seen.sameGround) return over(lost(job, seen, "reboot"));

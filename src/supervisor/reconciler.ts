@@ -19,12 +19,19 @@ import {
   SIGKILL,
   signalProcess,
   SIGTERM,
+  type Spawned,
 } from "../ports.ts";
 import type { Grip } from "../recover/grip.ts";
 import type { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
 import type { Aftermath } from "./aftermath.ts";
-import { familyPollMs, nextStep, NO_PROGRESS, type Progress } from "./decide.ts";
+import {
+  familyPollMs,
+  nextStep,
+  NO_PROGRESS,
+  type Progress,
+  UNVERIFIABLE_POLL_MS,
+} from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import { Wakes } from "./wakes.ts";
 
@@ -39,6 +46,8 @@ export interface ReconcilerParts {
   readonly log: Log;
   /** Asks for another look in the next turn. */
   readonly look: (id: number) => void;
+  /** Told of each start; `nodeCause`: why the node could not. */
+  readonly onSpawned: (nodeCause?: string) => void;
 }
 
 /** Looks at a family that will not die before its pids are told. */
@@ -81,7 +90,11 @@ export class Reconciler {
           seen = { ...seen, held: true };
           break;
         case "lookAtFamily":
-          family = survey.family(job);
+          try {
+            family = survey.family(job);
+          } catch (error) {
+            return this.#cannotLook(id, error);
+          }
           this.#noteFamily(job, progress, family);
           break;
         case "fence":
@@ -99,7 +112,7 @@ export class Reconciler {
   /** Starts the shim of an attempt that has been journaled. */
   spawn(id: number, attempt: Attempt, spec: FullSpec): void {
     const { files, processes, grip, look, clock } = this.parts;
-    let refused: string;
+    let refused: Spawned & { refused: string };
     try {
       files.create(id);
       const spawned = processes.spawn({
@@ -113,13 +126,16 @@ export class Reconciler {
       if ("pid" in spawned) {
         grip.spawned(id, spawned.pid);
         this.#wakes.set(id, clock.bootMs() + FIRST_LOOK_MS);
-        return;
+        return this.parts.onSpawned();
       }
-      refused = spawned.refused;
+      refused = spawned;
     } catch (error) {
-      refused = error instanceof Error ? error.message : String(error);
+      // Its directory could not be made: the disk is full, say.
+      refused = { refused: error instanceof Error ? error.message : String(error), by: "node" };
     }
-    grip.spawnRefused(id, refused);
+    if (refused.by === "job") grip.spawnRefused(id, refused.refused);
+    else grip.unstarted(id);
+    this.parts.onSpawned(refused.by === "node" ? refused.refused : undefined);
     look(id);
   }
 
@@ -147,6 +163,13 @@ export class Reconciler {
       // Out of descriptors: the job is looked at by its pid, and held at the next chance.
       this.parts.log.error("cannot hold its processes", { job: id, cause: String(error) });
     }
+  }
+
+  /** Whoever cannot be looked for may be there. */
+  #cannotLook(id: number, error: unknown): void {
+    const cause = error instanceof Error ? error.message : String(error);
+    this.#wakes.set(id, this.parts.clock.bootMs() + UNVERIFIABLE_POLL_MS);
+    this.#tellUnverifiable(id, `its processes cannot be looked for: ${cause}`);
   }
 
   #tellUnverifiable(id: number, cause: string | undefined): void {

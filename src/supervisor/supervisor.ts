@@ -54,6 +54,8 @@ export class Supervisor {
   #maySchedule = false;
   #isDraining = false;
   #degraded?: { message: string; retryMs: number };
+  /** Why the node can start nothing now, and when that is tried again. */
+  #held?: { message: string; retryMs: number; untilBootMs: number };
   #closing?: "terminate" | "handOver";
 
   readonly roster: Roster;
@@ -73,6 +75,7 @@ export class Supervisor {
       roster: this.roster,
       aftermath: this.#aftermath,
       look: (id) => this.look(id),
+      onSpawned: (nodeCause) => this.#noteStart(nodeCause),
     });
     this.roster.onLeft = (id) => {
       this.#reconciler.forget(id);
@@ -91,6 +94,7 @@ export class Supervisor {
       running: jobs,
       draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
+      cannotStart: this.#held?.message,
     };
   }
 
@@ -226,10 +230,11 @@ export class Supervisor {
 
   #startJobs(): void {
     if (!this.#maySchedule || this.#isDraining || this.#closing) return;
+    if (this.#held && this.parts.clock.bootMs() < this.#held.untilBootMs) return;
     const { capacity, processes, journal, newToken, clock } = this.parts;
     const { cpus, memory } = this.roster.used;
     const free = { cpus: capacity.cpus - cpus, memory: capacity.memory - memory };
-    const starts = schedule(this.roster.ready(), free, STARTS_A_TURN);
+    const starts = schedule(this.roster.ready(), free, this.#held ? 1 : STARTS_A_TURN);
     for (const job of starts) {
       const attempt = {
         number: job.attempts + 1,
@@ -243,6 +248,21 @@ export class Supervisor {
     if (starts.length === STARTS_A_TURN) {
       this.#aftermath.then(() => clock.after(0, () => this.#queueTurn()));
     }
+  }
+
+  /** A node that could not start a job is given time, and tried with one job at a time. */
+  #noteStart(nodeCause: string | undefined): void {
+    const { clock, log } = this.parts;
+    if (nodeCause === undefined) {
+      if (!this.#held) return;
+      this.#held = undefined;
+      log.info("jobs can be started again");
+      return this.#queueTurn();
+    }
+    if (!this.#held) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
+    const retryMs = nextRetryMs(this.#held?.retryMs);
+    this.#held = { message: nodeCause, retryMs, untilBootMs: clock.bootMs() + retryMs };
+    clock.after(retryMs, () => this.#queueTurn());
   }
 
   /** After the commit: replies first, since somebody waits for them. */
@@ -265,7 +285,7 @@ export class Supervisor {
   /** Nothing of the turn has happened. Memory goes back to what the journal says. */
   #degrade(message: string): void {
     this.#aftermath.take();
-    const retryMs = Math.min(LAST_RETRY_MS, (this.#degraded?.retryMs ?? FIRST_RETRY_MS / 2) * 2);
+    const retryMs = nextRetryMs(this.#degraded?.retryMs);
     if (!this.#degraded) {
       this.parts.log.error("journal unavailable", { message, doing: "refusing jobs, retrying" });
     }
@@ -286,6 +306,11 @@ export class Supervisor {
     }
     this.#degraded = undefined;
     log.warn("journal available again");
+    // A commit that was told as failed and is there has left undone what follows from it.
+    for (const id of this.#grip.heldIds()) {
+      const job = this.roster.get(id);
+      if (!job || !isStarted(job)) this.#grip.letGo(id);
+    }
     this.execute(this.plan());
     this.#queueTurn();
   }
@@ -298,6 +323,10 @@ export class Supervisor {
   #loadDraining(): void {
     this.#isDraining = this.parts.journal.setting("draining") === "yes";
   }
+}
+
+function nextRetryMs(beforeMs = FIRST_RETRY_MS / 2): number {
+  return Math.min(LAST_RETRY_MS, beforeMs * 2);
 }
 
 function answer(request: Request): Answer<unknown> {

@@ -37,7 +37,9 @@ export class Upkeep {
     supervisor.childrenEnded();
     const recovered = this.#recover();
     log.info("recovered", { ...recovered });
-    this.#sweepExitRecords();
+    this.#sweepExitRecords((id) => {
+      log.warn("exit record of an unknown job", { job: id, doing: "left as it is" });
+    });
     return recovered;
   }
 
@@ -46,6 +48,7 @@ export class Upkeep {
     supervisor.childrenEnded();
     if (supervisor.status.running > 0) this.#recover();
     this.#releaseStale();
+    this.#sweepExitRecords(() => {});
     supervisor.request(() => requests.prune(), () => {});
   }
 
@@ -59,13 +62,13 @@ export class Upkeep {
     return { at, durationMs: clock.bootMs() - began, ...counts };
   }
 
-  /** Records of ends that were committed before they could be removed. */
-  #sweepExitRecords(): void {
-    const { journal, files, log } = this.parts;
+  /** Records of ends that were committed, and that nobody came to remove. */
+  #sweepExitRecords(onUnknown: (id: number) => void): void {
+    const { journal, files } = this.parts;
     for (const id of files.exitIds()) {
       const job = journal.job(id);
       if (job?.endedAtMs !== undefined) files.removeExitRecord(id);
-      else if (!job) log.warn("exit record of an unknown job", { job: id, doing: "left as it is" });
+      else if (!job) onUnknown(id);
     }
   }
 

@@ -85,7 +85,7 @@ type Recovery (
   interrupted: int
 )
 
-# memory: bytes; degraded: why the journal cannot be written
+# memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now
 type NodeStatus (
   name: string,
   version: string,
@@ -99,6 +99,7 @@ type NodeStatus (
   running: int,
   draining: bool,
   degraded: ?string,
+  cannotStart: ?string,
   recovery: Recovery
 )
 
@@ -219,6 +220,7 @@ export interface NodeStatus {
   running: number;
   draining: boolean;
   degraded?: string;
+  cannotStart?: string;
   recovery: Recovery;
 }
 

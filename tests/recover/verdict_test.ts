@@ -23,6 +23,7 @@ const running: RunningJob = {
 const nothing: Evidence = {
   sameGround: true,
   held: false,
+  unstarted: false,
   claim: "none",
   shim: "mismatch",
   leader: "mismatch",
@@ -122,6 +123,7 @@ const checks = fc.constantFrom("match", "mismatch", "unverifiable") as fc.Arbitr
 const evidence: fc.Arbitrary<Evidence> = fc.record({
   sameGround: fc.boolean(),
   held: fc.boolean(),
+  unstarted: fc.boolean(),
   claim: fc.constantFrom("none", "fence", "shim"),
   shim: checks,
   shimIdentity: fc.constantFrom(undefined, shim),
@@ -154,7 +156,8 @@ Deno.test("what may have run is never withdrawn or fenced", () => {
     fc.property(jobs, evidence, (job, seen) => {
       const found = verdict(job, seen);
       if (found.kind === "fence") assert(job.state === "STARTING" && seen.claim === "none");
-      if (found.kind === "withdrawn") assert(job.state === "STARTING" && seen.claim === "fence");
+      if (found.kind !== "withdrawn") return;
+      assert(job.state === "STARTING" && (seen.claim === "fence" || seen.unstarted));
     }),
     { numRuns: 5000 },
   );
@@ -164,7 +167,8 @@ Deno.test("what lives in this boot is not ended but by its record", () => {
   fc.assert(
     fc.property(jobs, evidence, (job, seen) => {
       const lives = seen.shim === "match" || (seen.leader === "match" && seen.leaderIdentity);
-      if (!lives || seen.exit || seen.refusal || !seen.sameGround || seen.claim === "fence") return;
+      const never = seen.refusal || seen.unstarted || seen.claim === "fence";
+      if (!lives || seen.exit || never || !seen.sameGround) return;
       assert(verdict(job, seen).kind !== "over");
     }),
     { numRuns: 5000 },

@@ -9,7 +9,7 @@ import { Chance } from "./chance.ts";
 import type { Action } from "./actions.ts";
 import { commandOf, sleep } from "./scripts.ts";
 import { Truth, Violation } from "./truth.ts";
-import { type Life, World } from "./world.ts";
+import { CHECK_MS, type Life, World } from "./world.ts";
 
 export interface Outcome {
   readonly violation?: string;
@@ -60,11 +60,8 @@ class Player {
       case "submit":
         return this.#submit(action, chance);
       case "askAgain": {
-        // A key is known for as long as its job is.
-        const open = [...truth.facts].filter(([, { isAcknowledged, id }]) =>
-          !isAcknowledged && (id === undefined || truth.isKept(id))
-        );
-        return open.length > 0 ? this.#ask(chance.pick(open)[0]) : undefined;
+        const open = truth.unacknowledged();
+        return open.length > 0 ? this.#ask(chance.pick(open)) : undefined;
       }
       case "cancel":
         return this.#change(chance, "cancel", (life, id) => {
@@ -77,6 +74,8 @@ class Player {
           life.requests.signal(id, 18);
         });
       case "prune":
+        // A key is known for as long as its job is, so nobody prunes who may still ask again.
+        if (truth.unacknowledged().length > 0) return;
         return world.deliver(
           "prune",
           ({ supervisor, requests }) => supervisor.request(() => requests.prune(0), () => {}),
@@ -164,6 +163,8 @@ class Player {
       if (draining) this.#drain(false);
       else if (queued + running === 0) break;
     }
+    // The regular check finds what nothing has told of.
+    world.sleep(CHECK_MS);
     this.#run(LAST_STEPS, chance);
     truth.onCommit();
     truth.checkSettled();

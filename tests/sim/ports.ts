@@ -65,7 +65,9 @@ class SimulatedProcesses implements Processes {
   spawn(start: ShimStart) {
     const { world, life } = this;
     return world.call(life, `spawn ${start.id}`, () => {
-      if (world.faults.noProcesses) return { refused: "Resource temporarily unavailable" };
+      if (world.faults.noProcesses) {
+        return { refused: "Resource temporarily unavailable", by: "node" } as const;
+      }
       const { kernel, disk } = world;
       const { id: job, token } = start;
       const started = kernel.fork({ kind: "shim", job, token, ignoresTerm: true }, life.process);
@@ -87,7 +89,7 @@ class SimulatedProcesses implements Processes {
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
     const { world, life } = this;
     return world.call(life, `open ${identity.pid}`, () => {
-      if (world.faults.noDescriptors) throw new Error("pidfd_open: Too many open files");
+      if (world.faults.noDescriptors) throw new Error(TOO_MANY);
       const check = checkIdentity(identity, observe(world, identity.pid));
       if (check !== "match") return check;
       return new Handle(world, life, identity, world.kernel.processes.get(identity.pid)!);
@@ -96,12 +98,14 @@ class SimulatedProcesses implements Processes {
 
   living() {
     const { world, life } = this;
-    return world.call(life, "living", () =>
-      [...world.kernel.processes.values()]
+    return world.call(life, "living", () => {
+      if (world.faults.noDescriptors) throw new Error(TOO_MANY);
+      return [...world.kernel.processes.values()]
         .filter((other) => other.state === "alive" && other !== life.process)
         .map(({ pid, startTicks, group, session, token }) => {
           return { pid, startTicks, group, session, token };
-        }));
+        });
+    });
   }
 
   children(): number[] {
@@ -124,7 +128,10 @@ class SimulatedProcesses implements Processes {
   }
 }
 
+const TOO_MANY = "Too many open files";
+
 function observe({ faults, kernel }: World, pid: number): Observed {
+  if (faults.noDescriptors) return { kind: "unreadable", cause: TOO_MANY };
   return faults.hidden?.has(pid) ? { kind: "unreadable", cause: "hidden" } : kernel.observe(pid);
 }
 

@@ -81,8 +81,9 @@ export class Truth implements Witness {
     return [...this.facts.values()].find((fact) => fact.id === id);
   }
 
-  isKept(id: number): boolean {
-    return this.#row(id) !== undefined;
+  /** Keys of the submissions that nobody has answered. */
+  unacknowledged(): string[] {
+    return [...this.facts].filter(([, fact]) => !fact.isAcknowledged).map(([key]) => key);
   }
 
   hasEnded(id: number): boolean {
@@ -200,7 +201,7 @@ export class Truth implements Witness {
       cancelled: fact.isCancelAsked && state === "CANCELLED",
       timeout: fact.timeoutMs > 0 && state === "FAILED" &&
         (fact.isHurt || this.world.kernel.bootMs - (fact.startMs ?? 0) >= fact.timeoutMs),
-      startFailed: fact.runs === 0 && state === "FAILED",
+      startFailed: state === "FAILED" && (fact.plan.isMissing || fact.isHurt) && fact.runs === 0,
       interrupted: fact.isHurt && exit_code === "-999:0",
       reboot: fact.isHurt && fact.ranInBoot !== this.world.kernel.bootId && exit_code === "-999:0",
       dependency: fact.runs === 0 && state === "CANCELLED",

@@ -30,6 +30,7 @@ const running: RunningJob = {
 const alive: Evidence = {
   sameGround: true,
   held: true,
+  unstarted: false,
   claim: "shim",
   shim: "match",
   shimIdentity: shim,
