@@ -1,6 +1,6 @@
 /** Reads /proc: who a process is, where pids mean something, who carries a token. Changes nothing. */
 
-import type { Ground, Observed } from "../job/identity.ts";
+import type { Ground, Observed, ProcessIdentity } from "../job/identity.ts";
 import type { Living } from "../ports.ts";
 import { SystemError } from "./libc.ts";
 import { readSmallFile } from "./small_file.ts";
@@ -12,6 +12,7 @@ interface ProcStat {
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
+  readonly exitCode: number;
 }
 
 /** Undefined when there is no such process. Throws SystemError. */
@@ -27,6 +28,7 @@ function readStat(pid: number): ProcStat | undefined {
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
+    exitCode: Number(fields[49]),
   };
 }
 
@@ -37,6 +39,22 @@ export function observe(pid: number): Observed {
     return { kind: "present", startTicks: stat.startTicks, zombie: isOver(stat) };
   } catch (error) {
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The wait status of one that has ended and has not been reaped. */
+export function zombieStatus({ pid, startTicks }: ProcessIdentity): number | undefined {
+  const stat = readUnlessHidden(() => readStat(pid));
+  if (stat?.state !== "Z" || stat.startTicks !== startTicks) return undefined;
+  // Who may not know is shown 0 (proc(5)); the link tells whether we may.
+  return stat.exitCode !== 0 || canInspect(pid) ? stat.exitCode : undefined;
+}
+
+function canInspect(pid: number): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/ns/user`) !== "";
+  } catch {
+    return false;
   }
 }
 
