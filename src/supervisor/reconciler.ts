@@ -82,6 +82,7 @@ export class Reconciler {
           break;
         case "lookAtFamily":
           family = survey.family(job);
+          if (!family) return this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
           this.#noteFamily(job, progress, family);
           break;
         case "fence":
