@@ -1,6 +1,6 @@
 /** Reads /proc: who a process is, where pids mean something, who carries a token. Changes nothing. */
 
-import type { Ground, Observed } from "../job/identity.ts";
+import type { Ground, Observed, ProcessIdentity } from "../job/identity.ts";
 import type { Living } from "../ports.ts";
 import { errno, SystemError } from "./libc.ts";
 import { readSmallFile } from "./small_file.ts";
@@ -12,7 +12,13 @@ interface ProcStat {
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
+  readonly isKernels: boolean;
+  /** Addresses of its environment; 0 while it has none, as in the middle of execve(2). */
+  readonly environment: readonly [start: string, end: string];
+  readonly exitCode: number;
 }
+
+const PF_KTHREAD = 0x200000;
 
 /** Undefined when there is no such process. Throws SystemError. */
 function readStat(pid: number): ProcStat | undefined {
@@ -27,6 +33,9 @@ function readStat(pid: number): ProcStat | undefined {
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
+    isKernels: (Number(fields[6]) & PF_KTHREAD) !== 0,
+    environment: [fields[47]!, fields[48]!],
+    exitCode: Number(fields[49]),
   };
 }
 
@@ -40,16 +49,47 @@ export function observe(pid: number): Observed {
   }
 }
 
-/** Every process that lives and can be read now, but this one. */
+/** The wait status of one that has ended and has not been reaped. */
+export function zombieStatus({ pid, startTicks }: ProcessIdentity): number | undefined {
+  const stat = readUnlessHidden(() => readStat(pid));
+  if (stat?.state !== "Z" || stat.startTicks !== startTicks) return undefined;
+  // Who may not know is shown 0 (proc(5)); the link tells whether we may.
+  return stat.exitCode !== 0 || canInspect(pid) ? stat.exitCode : undefined;
+}
+
+function canInspect(pid: number): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/ns/user`) !== "";
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Every process that lives and can be read now, but this one. It is done when nobody has been born
+ * since the last list: one that forks and ends while we look would slip through else.
+ */
 export function livingProcesses(): Living[] {
   const living: Living[] = [];
-  for (const entry of Deno.readDirSync("/proc")) {
-    const pid = Number(entry.name);
-    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    const stat = readUnlessHidden(() => readStat(pid));
-    if (stat && !isOver(stat)) living.push({ ...stat, token: tokenOf(pid) });
+  const seen = new Set([Deno.pid]);
+  for (let list = 0; list < MAX_LISTS; list++) {
+    const born = pidsBut(seen);
+    if (born.length === 0) break;
+    for (const pid of born) {
+      seen.add(pid);
+      const stat = readUnlessHidden(() => readStat(pid));
+      if (stat && !isOver(stat)) living.push({ ...stat, ...tokenOf(pid) });
+    }
   }
   return living;
+}
+
+/** Where processes are born faster than they can be listed, looking would never end. */
+const MAX_LISTS = 50;
+
+function pidsBut(seen: ReadonlySet<number>): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((pid) => Number.isInteger(pid) && !seen.has(pid));
 }
 
 /** Whether it has ended, and only waits to be reaped. */
@@ -59,14 +99,24 @@ function isOver(stat: ProcStat): boolean {
 
 const TOKEN_VARIABLE = "HOLDFAST_TOKEN=";
 
-/** The token in a process's initial environment; undefined when there is none or it cannot be read. */
-function tokenOf(pid: number): string | undefined {
+/** The token in a process's initial environment, if there is one and it can be read. */
+function tokenOf(pid: number): Pick<Living, "token" | "isBecoming"> {
   const text = readUnlessHidden(() => readSmallFile(`/proc/${pid}/environ`));
-  if (text === undefined) return undefined;
+  if (text === undefined) return {};
+  // Twice, since for an instant of execve(2) the environment is empty to all appearances.
+  if (text === "") return { isBecoming: isBecoming(pid) || isBecoming(pid) };
   const at = text.startsWith(TOKEN_VARIABLE) ? 0 : text.indexOf(`\0${TOKEN_VARIABLE}`) + 1;
-  if (at === 0 && !text.startsWith(TOKEN_VARIABLE)) return undefined;
+  if (at === 0 && !text.startsWith(TOKEN_VARIABLE)) return {};
   const end = text.indexOf("\0", at);
-  return text.slice(at + TOKEN_VARIABLE.length, end < 0 ? undefined : end);
+  return { token: text.slice(at + TOKEN_VARIABLE.length, end < 0 ? undefined : end) };
+}
+
+/** Whether an environment that was read as empty is not: it was, or still is, being replaced. */
+function isBecoming(pid: number): boolean {
+  const stat = readUnlessHidden(() => readStat(pid));
+  if (!stat || isOver(stat) || stat.isKernels) return false;
+  const [start, end] = stat.environment;
+  return end === "0" || start !== end;
 }
 
 /** Children that were started by, or given to, the main thread of this process. */

@@ -9,7 +9,7 @@ import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
 import type { Living, Processes, ProcessHandle, ShimStart, Spawned } from "../ports.ts";
 import { errno, lastErrno, libc, must, SystemError } from "./libc.ts";
-import { livingProcesses, observe, ownChildren, readGround } from "./proc.ts";
+import { livingProcesses, observe, ownChildren, readGround, zombieStatus } from "./proc.ts";
 import { type Reactor, READABLE } from "./reactor.ts";
 import type { Spawner } from "./spawn.ts";
 
@@ -81,11 +81,17 @@ class PidfdHandle implements ProcessHandle {
   }
 
   exitStatus(): ExitStatus | undefined {
+    // The kernel tells it through a pidfd only of what has been reaped: until then /proc does.
+    const status = this.#toldStatus() ?? zombieStatus(this.identity) ?? this.#toldStatus();
+    return status === undefined ? undefined : fromWaitStatus(status);
+  }
+
+  #toldStatus(): number | undefined {
     const info = new DataView(new ArrayBuffer(64));
     info.setBigUint64(0, PIDFD_INFO_EXIT, true);
     if (libc.ioctl(this.fd, PIDFD_GET_INFO, new Uint8Array(info.buffer)) < 0) return undefined;
     if (!(info.getBigUint64(0, true) & PIDFD_INFO_EXIT)) return undefined;
-    return fromWaitStatus(info.getInt32(EXIT_STATUS_AT, true));
+    return info.getInt32(EXIT_STATUS_AT, true);
   }
 
   /** A pidfd is readable once its process has ended (pidfd_open(2)). */

@@ -16,18 +16,26 @@ export interface FamilyName {
   readonly leader?: ProcessIdentity;
 }
 
-/** The members among what lives, without the shim. */
-export function familyOf(name: FamilyName, living: readonly Living[]): ProcessIdentity[] {
+/**
+ * The members among what lives, without the shim; undefined when none was seen but one may have been
+ * missed, since it was just becoming another program.
+ */
+export function familyOf(
+  name: FamilyName,
+  living: readonly Living[],
+): ProcessIdentity[] | undefined {
   const { leader, shim, token } = name;
   const reused = leader !== undefined &&
     living.some((p) => p.pid === leader.pid && p.startTicks !== leader.startTicks);
   const within = (p: Living) =>
     leader !== undefined && !reused && (p.token === undefined || p.pid === leader.pid) &&
     (p.session === leader.pid || p.group === leader.pid) && p.startTicks >= leader.startTicks;
-  return living
-    .filter((p) => p.pid !== shim?.pid || p.startTicks !== shim.startTicks)
-    .filter((p) => p.token === token || within(p))
-    .map(({ pid, startTicks }) => ({ pid, startTicks }));
+  const others = living.filter((p) => p.pid !== shim?.pid || p.startTicks !== shim.startTicks);
+  const members = others.filter((p) => p.token === token || within(p));
+  const since = shim?.startTicks ?? leader?.startTicks ?? 0;
+  const isDoubtful = members.length === 0 &&
+    others.some((p) => p.isBecoming && p.startTicks >= since);
+  return isDoubtful ? undefined : members.map(({ pid, startTicks }) => ({ pid, startTicks }));
 }
 
 /** Who carries a token and leads a session of its own: the shim of an attempt that left no name. */

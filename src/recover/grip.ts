@@ -87,7 +87,7 @@ export class Grip {
   /** The exact exit status of an ended leader, where the kernel has told it. */
   leaderExit(id: number): ExitStatus | undefined {
     const held = this.#held.get(id);
-    return held?.leaderExit ?? held?.leader?.exitStatus();
+    return held && (held.leaderExit ??= held.leader?.exitStatus());
   }
 
   /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */

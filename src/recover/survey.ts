@@ -42,8 +42,8 @@ export class Survey {
     }
   }
 
-  /** Every living process of the job but its shim. */
-  family(job: StartedJob): ProcessIdentity[] {
+  /** Every living process of the job but its shim; undefined when it must be looked at again. */
+  family(job: StartedJob): ProcessIdentity[] | undefined {
     const { grip } = this.parts;
     const isAlone = grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
     if (isAlone && !this.#leaderAlive(job)) return [];

@@ -42,20 +42,24 @@ export class Queue {
     return this.#blocked.has(id);
   }
 
-  /** A job has ended. Returns the jobs that can never start now, which stay until removed. */
+  /**
+   * A job has ended. Takes out and returns the jobs that can never start now: each once, though more
+   * of those that it follows may fail in the same breath.
+   */
   ended(id: number, completed: boolean): QueuedJob[] {
     const dependents = [...this.#dependents.get(id) ?? []].flatMap((dependent) =>
       this.#blocked.get(dependent) ?? []
     );
     this.#dependents.delete(id);
-    if (!completed) return dependents.map(({ job }) => job);
+    const lost: QueuedJob[] = [];
     for (const { job, on } of dependents) {
       on.delete(id);
-      if (on.size > 0) continue;
+      if (completed && on.size > 0) continue;
       this.#blocked.delete(job.id);
-      this.add(job, []);
+      if (completed) this.add(job, []);
+      else lost.push(job);
     }
-    return [];
+    return lost;
   }
 
   #place(job: QueuedJob): number {

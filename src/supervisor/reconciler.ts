@@ -90,11 +90,8 @@ export class Reconciler {
           seen = { ...seen, held: true };
           break;
         case "lookAtFamily":
-          try {
-            family = survey.family(job);
-          } catch (error) {
-            return this.#cannotLook(id, error);
-          }
+          family = this.#lookAtFamily(job, progress);
+          if (!family) return;
           this.#noteFamily(job, progress, family);
           break;
         case "fence":
@@ -165,11 +162,19 @@ export class Reconciler {
     }
   }
 
-  /** Whoever cannot be looked for may be there. */
-  #cannotLook(id: number, error: unknown): void {
-    const cause = error instanceof Error ? error.message : String(error);
-    this.#wakes.set(id, this.parts.clock.bootMs() + UNVERIFIABLE_POLL_MS);
-    this.#tellUnverifiable(id, `its processes cannot be looked for: ${cause}`);
+  /** Undefined when nobody can say who is left: then it is looked at again. */
+  #lookAtFamily(job: StartedJob, progress: Progress): ProcessIdentity[] | undefined {
+    const { clock, survey } = this.parts;
+    try {
+      const family = survey.family(job);
+      if (!family) this.#wakes.set(job.id, clock.bootMs() + familyPollMs(progress));
+      return family;
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      this.#wakes.set(job.id, clock.bootMs() + UNVERIFIABLE_POLL_MS);
+      this.#tellUnverifiable(job.id, `what it left behind cannot be looked for: ${cause}`);
+      return undefined;
+    }
   }
 
   #tellUnverifiable(id: number, cause: string | undefined): void {

@@ -150,6 +150,23 @@ Deno.test("a job whose shim is killed with the supervisor is adopted without it"
   assertEquals([job.state, job.released], ["CANCELLED", true]);
 });
 
+Deno.test("an adopted job whose shim is killed ends with its own exit code", async () => {
+  await using home = await Home.start();
+  const ends = ["exit 0", "exit 6", "kill -TERM $$"];
+  const ids: number[] = [];
+  for (const end of ends) {
+    ids.push(await home.submit(`while [ ! -e go ]; do sleep 0.05; done; ${end}`));
+  }
+  for (const id of ids) await home.running(id);
+  await home.crash();
+  Deno.kill(shimOf(home, ids[0]!), "SIGKILL");
+  await home.start();
+  for (const id of ids.slice(1)) Deno.kill(shimOf(home, id), "SIGKILL");
+  Deno.writeTextFileSync(`${home.directory}/go`, "");
+  const jobs = await Promise.all(ids.map((id) => home.wait(id)));
+  assertEquals(jobs.map((job) => job.exitCode), ["0:0", "6:0", "0:15"]);
+});
+
 Deno.test("a job whose shim is killed while we watch keeps running and its exit is seen", async () => {
   await using home = await Home.start();
   const id = await home.submit("while [ ! -e go ]; do sleep 0.05; done; exit 6");

@@ -179,6 +179,16 @@ Deno.test("a job after another starts when that has completed, and never when it
   assertEquals(home.lines("order"), ["first", "second"]);
 });
 
+Deno.test("a job after two jobs, one after the other, that never complete has one end", async () => {
+  await using home = await Home.start();
+  const bad = await home.submit("sleep 0.1; exit 1");
+  const never = await home.submit(["true"], { after: [bad] });
+  const neither = await home.submit(["true"], { after: [bad, never] });
+  await home.wait(neither);
+  const { events } = await home.use((client) => client.call("History", { id: neither }));
+  assertEquals(events.map(({ state }) => state), ["QUEUED", "CANCELLED"]);
+});
+
 Deno.test("a command or directory that is gone at the start is startFailed with its cause", async () => {
   await using home = await Home.start();
   // What follows another job is not looked for at submission.

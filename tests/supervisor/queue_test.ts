@@ -71,6 +71,14 @@ Deno.test("a job waits for all of those before it, and is told when one fails", 
   assertEquals(queue.ended(1, true), []);
   assertEquals([...queue.ready()].map(({ id }) => id), [4]);
   assertEquals(queue.ended(2, false).map(({ id }) => id), [3]);
-  queue.remove(job(3));
   assertEquals(queue.size, 1);
+});
+
+Deno.test("a job that follows two that fail is told of once", () => {
+  const queue = new Queue();
+  queue.add(job(2), [1]);
+  queue.add(job(3), [1, 2]);
+  assertEquals(queue.ended(1, false).map(({ id }) => id), [2, 3]);
+  assertEquals(queue.ended(2, false), []);
+  assertEquals(queue.size, 0);
 });
