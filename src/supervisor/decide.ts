@@ -79,15 +79,18 @@ export function nextStep(
       return endFamily(family, graceEnd(job, progress, nowBootMs), progress, nowBootMs);
     }
     case "keep":
-      return job.stopping
-        ? stop(job, seen, family, progress, nowBootMs)
-        : untilDeadline(job, nowBootMs);
+      if (job.stopping) return stop(job, seen, family, progress, nowBootMs);
+      // Its shim will tell its exit, which decides, however late that is.
+      return leaderHasEnded(seen) ? { kind: "wait" } : untilDeadline(job, nowBootMs);
   }
 }
 
 /** Whether a stop that is asked for now comes too late: then the job's own exit decides. */
 export function hasEndedByItself(job: StartedJob, seen: Evidence): boolean {
-  if (verdict(job, seen).kind === "over") return true;
+  return verdict(job, seen).kind === "over" || leaderHasEnded(seen);
+}
+
+function leaderHasEnded(seen: Evidence): boolean {
   return seen.leaderIdentity !== undefined && seen.leader === "mismatch";
 }
 
