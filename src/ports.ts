@@ -80,7 +80,7 @@ export interface Processes {
    * Throws when descriptors have run out.
    */
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match">;
-  /** Everything that lives and can be read, but this process. */
+  /** Everything that lives and is not another user's, but this process. Throws when it cannot be read. */
   living(): Living[];
   /** Pids of the children of this process; undefined when nobody can say. */
   children(): number[] | undefined;

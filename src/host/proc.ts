@@ -2,7 +2,7 @@
 
 import type { Ground, Observed } from "../job/identity.ts";
 import type { Living } from "../ports.ts";
-import { SystemError } from "./libc.ts";
+import { errno, SystemError } from "./libc.ts";
 import { readSmallFile } from "./small_file.ts";
 
 interface ProcStat {
@@ -40,7 +40,7 @@ export function observe(pid: number): Observed {
   }
 }
 
-/** Every process that lives and can be read now, but this one. */
+/** Every process that lives and is not hidden from us, but this one. Throws SystemError. */
 export function livingProcesses(): Living[] {
   const living: Living[] = [];
   for (const entry of Deno.readDirSync("/proc")) {
@@ -86,7 +86,9 @@ function readUnlessHidden<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof SystemError) return undefined;
+    const isHidden = error instanceof SystemError &&
+      (error.errno === errno.EACCES || error.errno === errno.EPERM);
+    if (isHidden) return undefined;
     throw error;
   }
 }

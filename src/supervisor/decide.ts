@@ -39,7 +39,7 @@ export type Step =
 
 /** An end is told by a signal or a pidfd; a start is not, and is looked for. */
 const START_POLL_MS = 200;
-const UNVERIFIABLE_POLL_MS = 5000;
+export const UNVERIFIABLE_POLL_MS = 5000;
 const FIRST_FAMILY_POLL_MS = 5;
 const LAST_FAMILY_POLL_MS = 2000;
 

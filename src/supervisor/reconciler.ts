@@ -24,7 +24,13 @@ import type { Grip } from "../recover/grip.ts";
 import type { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
 import type { Aftermath } from "./aftermath.ts";
-import { familyPollMs, nextStep, NO_PROGRESS, type Progress } from "./decide.ts";
+import {
+  familyPollMs,
+  nextStep,
+  NO_PROGRESS,
+  type Progress,
+  UNVERIFIABLE_POLL_MS,
+} from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import { Wakes } from "./wakes.ts";
 
@@ -81,7 +87,8 @@ export class Reconciler {
           seen = { ...seen, held: true };
           break;
         case "lookAtFamily":
-          family = survey.family(job);
+          family = this.#lookAtFamily(job);
+          if (!family) return;
           this.#noteFamily(job, progress, family);
           break;
         case "fence":
@@ -157,6 +164,18 @@ export class Reconciler {
     }
     this.#unverifiable.set(id, cause);
     this.parts.log.warn("unverifiable", { job: id, cause, doing: "left as it is, looking again" });
+  }
+
+  /** Undefined when nobody can say who is left: then none is touched, and it is tried again. */
+  #lookAtFamily(job: StartedJob): ProcessIdentity[] | undefined {
+    try {
+      return this.parts.survey.family(job);
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      this.#wakes.set(job.id, this.parts.clock.bootMs() + UNVERIFIABLE_POLL_MS);
+      this.#tellUnverifiable(job.id, `what it left behind cannot be looked for: ${cause}`);
+      return undefined;
+    }
   }
 
   #noteFamily(job: StartedJob, progress: Progress, family: ProcessIdentity[]): void {
