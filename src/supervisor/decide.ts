@@ -71,11 +71,9 @@ export function nextStep(
     case "over": {
       const ran = ranBefore(job, seen);
       if (ran) return journal(ran);
-      // What ran in another boot or pid namespace ended with it.
-      if (!seen.sameGround || family?.length === 0) {
-        return journal({ kind: "ended", end: found.end });
-      }
+      // On another ground too: what runs in a pid namespace below ours is found by its token.
       if (!family) return { kind: "lookAtFamily" };
+      if (family.length === 0) return journal({ kind: "ended", end: found.end });
       return endFamily(family, graceEnd(job, progress, nowBootMs), progress, nowBootMs);
     }
     case "keep":
