@@ -33,6 +33,11 @@ export interface ProcessHandle {
    * first sign of life and setsid(2). False when nobody is left.
    */
   signalGroup(signal: number): boolean;
+  /**
+   * Whether its pid still names it or the group that it led: while it does, the kernel gives the
+   * number to nobody else. Before Linux 6.9 nobody can tell, and this says yes.
+   */
+  holdsItsPid(): boolean;
   /** The exact exit status of an ended process, where the kernel tells it. */
   exitStatus(): ExitStatus | undefined;
   /** Has `go` called once when it has ended; a hint that may be lost. */
@@ -82,7 +87,7 @@ export interface Processes {
    * Throws when descriptors have run out.
    */
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match">;
-  /** Everything that lives and can be read, but this process. */
+  /** Everything that lives and is not another user's, but this process. Throws when it cannot be read. */
   living(): Living[];
   /** Pids of the children of this process; undefined when nobody can say. */
   children(): number[] | undefined;

@@ -66,8 +66,9 @@ function canInspect(pid: number): boolean {
 }
 
 /**
- * Every process that lives and can be read now, but this one. It is done when nobody has been born
+ * Every process that lives and is not hidden from us, but this one. It is done when nobody has been born
  * since the last list: one that forks and ends while we look would slip through else.
+ * Throws SystemError.
  */
 export function livingProcesses(): Living[] {
   const living: Living[] = [];

@@ -72,6 +72,10 @@ class PidfdHandle implements ProcessHandle {
     return this.#signalLedGroup(signal) || this.signal(signal);
   }
 
+  holdsItsPid(): boolean {
+    return send(this.fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) === 0 || lastErrno() !== errno.ESRCH;
+  }
+
   #signalLedGroup(signal: number): boolean {
     if (send(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
     if (lastErrno() !== errno.EINVAL) return endedElseThrow("pidfd_send_signal");

@@ -10,8 +10,8 @@ export interface FamilyName {
   readonly token: string;
   readonly shim?: ProcessIdentity;
   /**
-   * Only where this supervisor has seen it alive: after a gap the number of its session can have
-   * become a stranger's.
+   * Only where this supervisor has seen it alive and its pid is still its own: else the number of its
+   * session can have become a stranger's.
    */
   readonly leader?: ProcessIdentity;
 }

@@ -87,7 +87,7 @@ export class Grip {
   /** The exact exit status of an ended leader, where the kernel has told it. */
   leaderExit(id: number): ExitStatus | undefined {
     const held = this.#held.get(id);
-    return held && (held.leaderExit ??= held.leader?.exitStatus());
+    return held && (held.leaderExit = held.leader?.exitStatus() ?? held.leaderExit);
   }
 
   /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */
@@ -96,7 +96,9 @@ export class Grip {
     this.#children.delete(pid);
     if (id !== undefined) return id;
     for (const [id, held] of this.#held) {
-      if (held.leader?.identity.pid !== pid) continue;
+      if (held.leader?.identity.pid !== pid || held.leaderExit) continue;
+      // While its shim is there the leader is the shim's child: ours is another under its old pid.
+      if (this.shim(id, held.shim?.identity) === "match") continue;
       held.leaderExit = exit;
       return id;
     }

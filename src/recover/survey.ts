@@ -47,9 +47,12 @@ export class Survey {
     const { grip } = this.parts;
     const isAlone = grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
     if (isAlone && !this.#leaderAlive(job)) return [];
-    const leader = grip?.leaderHandle(job.id)?.identity;
     const shim = job.state === "RUNNING" ? job.shim : this.#claim(job).shimIdentity;
-    return familyOf({ token: job.attempt.token, shim, leader }, this.#alive());
+    // Asked after the processes were read, so that it held while they were.
+    const living = this.#alive();
+    const handle = grip?.leaderHandle(job.id);
+    const leader = handle?.holdsItsPid() ? handle.identity : undefined;
+    return familyOf({ token: job.attempt.token, shim, leader }, living);
   }
 
   #lookAtFiles(

@@ -67,8 +67,8 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
   if (job.state === "STARTING" && seen.unstarted) return { kind: "withdrawn" };
   if (seen.exit && seen.refusal === undefined) return over(endedBy(job, seen, seen.exit));
   if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal));
-  if (!seen.sameGround) return over(lost(job, seen, "reboot"));
   if (seen.unreadable !== undefined) return { kind: "unverifiable", cause: seen.unreadable };
+  if (!seen.sameGround) return over(lost(job, seen, "reboot"));
   if (job.state === "STARTING" && seen.claim === "fence") return { kind: "withdrawn" };
   if (seen.shim === "unverifiable") return unverifiable("shim", seen.shimIdentity);
   if (seen.shim === "match" && !seen.leaderIdentity) return { kind: "keep" };

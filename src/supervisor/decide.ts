@@ -71,25 +71,26 @@ export function nextStep(
     case "over": {
       const ran = ranBefore(job, seen);
       if (ran) return journal(ran);
-      // What ran in another boot or pid namespace ended with it.
-      if (!seen.sameGround || family?.length === 0) {
-        return journal({ kind: "ended", end: found.end });
-      }
+      // On another ground too: what runs in a pid namespace below ours is found by its token.
       if (!family) return { kind: "lookAtFamily" };
+      if (family.length === 0) return journal({ kind: "ended", end: found.end });
       // Without a name the leader has not executed the command yet, and shall not: no grace.
       const killAt = seen.leaderIdentity ? graceEnd(job, progress, nowBootMs) : nowBootMs;
       return endFamily(family, killAt, progress, nowBootMs);
     }
     case "keep":
-      return job.stopping
-        ? stop(job, seen, family, progress, nowBootMs)
-        : untilDeadline(job, nowBootMs);
+      if (job.stopping) return stop(job, seen, family, progress, nowBootMs);
+      // Its shim will tell its exit, which decides, however late that is.
+      return leaderHasEnded(seen) ? { kind: "wait" } : untilDeadline(job, nowBootMs);
   }
 }
 
 /** Whether a stop that is asked for now comes too late: then the job's own exit decides. */
 export function hasEndedByItself(job: StartedJob, seen: Evidence): boolean {
-  if (verdict(job, seen).kind === "over") return true;
+  return verdict(job, seen).kind === "over" || leaderHasEnded(seen);
+}
+
+function leaderHasEnded(seen: Evidence): boolean {
   return seen.leaderIdentity !== undefined && seen.leader === "mismatch";
 }
 

@@ -84,7 +84,8 @@ export class Reconciler {
           return;
         case "journal":
           if (!mayJournal) return;
-          if (step.change.kind === "running") this.#take(id, step.change);
+          // On another ground the same pid and start time may be a stranger's.
+          if (step.change.kind === "running" && seen.sameGround) this.#take(id, step.change);
           roster.change(job, step.change);
           job = roster.get(id);
           seen = { ...seen, held: true };

@@ -4,6 +4,7 @@
  */
 
 import { resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { assert } from "../assert.ts";
 import { Client } from "../../src/varlink/client.ts";
 import type { Job, Spec } from "../../src/varlink/interface.ts";
@@ -228,6 +229,17 @@ export async function until<T>(
     if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+export function shimOf(home: Home, id: number): number {
+  return Number(Deno.readTextFileSync(`${home.state}/runs/${id}/claim`).split(" ")[0]);
+}
+
+/** Changes the journal of a stopped supervisor. */
+export function edit(home: Home, sql: string): void {
+  const database = new DatabaseSync(`${home.state}/journal.db`);
+  database.exec(sql);
+  database.close();
 }
 
 function processesWith(entry: string): number[] {

@@ -18,8 +18,8 @@ const MUTANTS: Mutant[] = [
   {
     fault: "a job is released before its family is dead",
     file: "src/supervisor/decide.ts",
-    from: "if (!seen.sameGround || family?.length === 0) {",
-    to: "if (!seen.sameGround || family?.length !== 1000) {",
+    from: "if (family.length === 0) return journal",
+    to: "return journal",
   },
   {
     fault: "an unclaimed job is queued again without the fence",

@@ -160,6 +160,12 @@ class Handle implements ProcessHandle {
     });
   }
 
+  holdsItsPid(): boolean {
+    const { target, world } = this;
+    if (target.state !== "gone") return true;
+    return [...world.kernel.processes.values()].some(({ group }) => group === target.pid);
+  }
+
   exitStatus() {
     return this.target.state === "gone" ? this.target.exit : undefined;
   }
