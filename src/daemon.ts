@@ -24,11 +24,12 @@ import { Spawner } from "./host/spawn.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { catchUp, tracesOf } from "./recover/older_journal.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { report } from "./recover/report.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalRefused } from "./store/database.ts";
-import { Journal } from "./store/journal.ts";
+import { Journal, JournalUnavailable } from "./store/journal.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { HoldfastService } from "./varlink/service.ts";
@@ -62,8 +63,9 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
   try {
     const { state } = places(readConfig(flags));
     takeLock(`${state}/lock`);
-    const journal = new Journal(`${state}/journal.db`, "");
-    const survey = new Survey(new RunFiles(state), readGround());
+    const files = new RunFiles(state);
+    const journal = new Journal(`${state}/journal.db`, "", tracesOf(files));
+    const survey = new Survey(files, readGround());
     const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
     journal.close();
     printPlan(plan, json);
@@ -94,9 +96,10 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
 
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
-  const journal = new Journal(`${state}/journal.db`, nodeName);
   const files = new RunFiles(state);
-  journal.transact(() => journal.reserveIds(Math.max(0, ...files.runIds(), ...files.exitIds())));
+  const journal = new Journal(`${state}/journal.db`, nodeName, tracesOf(files));
+  const ground = readGround();
+  catchUp({ journal, state, files, ground, log });
 
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
@@ -108,7 +111,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     memory: config.memory ?? availableMemory(),
   };
   const spawner = new Spawner(state, script);
-  const ground = readGround();
   const supervisor: Supervisor = new Supervisor({
     journal,
     files,
@@ -219,7 +221,7 @@ function untilEnd(
   });
 }
 
-function readConfig(flags: Flags): Config {
+export function readConfig(flags: Flags): Config {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
   const given = flags.config;
   const paths = typeof given === "string" ? [given] : configPaths(surroundings);
@@ -250,7 +252,7 @@ function lineOf(text: string, key: string): number {
   return at + 1;
 }
 
-function places(config: Config): { state: string; runtime: string } {
+export function places(config: Config): { state: string; runtime: string } {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
   return {
     state: absolute(stateDirectory(config.state_dir, surroundings)),
@@ -296,7 +298,7 @@ function removeSocket(path: string): void {
 
 /** Whether the message says all that a person needs. */
 function isForPeople(error: unknown): error is Error {
-  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, SystemError];
+  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, JournalUnavailable, SystemError];
   if (kinds.some((kind) => error instanceof kind)) return true;
   return Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

@@ -57,10 +57,11 @@ const ROOMS: Room[] = [
     imports: CLI_IMPORTS,
     lazy: ["src/daemon.ts"],
   },
+  { files: ["src/cli/rebuild.ts"], imports: CLI_IMPORTS, lazy: ["src/rebuild.ts"] },
   { files: [CLI], imports: CLI_IMPORTS },
   { files: ROOTS, imports: [JOB, ...ROOTS] },
   { files: ["src/log_output.ts"], imports: [JOB] },
-  { files: ["src/daemon.ts", "main.ts"], imports: ["src/**"] },
+  { files: ["src/daemon.ts", "src/rebuild.ts", "main.ts"], imports: ["src/**"] },
 ];
 
 /** A pure room answers from its arguments alone. */

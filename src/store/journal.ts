@@ -10,7 +10,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { formatExit } from "../job/exit_status.ts";
 import type { Change, EndedJob, Job, LiveJob, Reason, State, Stop } from "../job/job.ts";
 import type { FullSpec } from "../job/spec.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, reopenDatabase } from "./database.ts";
+import { markOpen, type OtherTraces, unmarkOpen } from "./inspect.ts";
 import {
   type EventRecord,
   eventRecord,
@@ -47,12 +48,19 @@ export class Journal {
   #database: DatabaseSync;
   #statements = new Map<string, StatementSync>();
 
-  /** Throws JournalRefused. */
-  constructor(private readonly path: string, private readonly nodeName: string) {
-    this.#database = openDatabase(path);
+  /** Throws JournalRefused. `traces`: what tells of earlier jobs, so that no empty one is begun. */
+  constructor(
+    private readonly path: string,
+    private readonly nodeName: string,
+    traces?: OtherTraces,
+  ) {
+    this.#database = openDatabase(path, traces);
+    markOpen(path);
   }
 
+  /** Leaves its files as they are where the disk does not even let it be closed. */
   close(): void {
+    if (!this.#database.isOpen || !unmarkOpen(this.path)) return;
     this.#statements.clear();
     this.#database.close();
   }
@@ -60,7 +68,9 @@ export class Journal {
   /** Begins anew on the same file, after the disk has failed us. Throws JournalRefused. */
   reopen(): void {
     this.close();
-    this.#database = openDatabase(this.path);
+    if (this.#database.isOpen) return;
+    this.#database = reopenDatabase(this.path);
+    markOpen(this.path);
   }
 
   /** Throws JournalUnavailable, or what `body` throws. */
@@ -186,6 +196,10 @@ export class Journal {
   liveJobs(): LiveJob[] {
     return this.#all(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} ORDER BY jobs.id`)
       .map(liveJob);
+  }
+
+  endedIds(): number[] {
+    return this.#all("SELECT id FROM jobs WHERE ended_at IS NOT NULL").map((row) => row.id);
   }
 
   job(id: number): JobRecord | undefined {
