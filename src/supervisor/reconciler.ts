@@ -44,6 +44,7 @@ const LOOKS_BEFORE_TOLD = 8;
  * commit; nobody minds to see a job STARTING for so long.
  */
 const FIRST_LOOK_MS = 20;
+const FENCE_RETRY_MS = 1000;
 
 export class Reconciler {
   readonly #progress = new Map<number, Progress>();
@@ -167,6 +168,8 @@ export class Reconciler {
 
   #fence({ id, attempt }: StartedJob): void {
     const { aftermath, files, look } = this.parts;
+    // For a disk that has no room for it now.
+    this.#wakes.set(id, bootMs() + FENCE_RETRY_MS);
     aftermath.then(() => {
       files.fence(id, attempt.number);
       look(id);
