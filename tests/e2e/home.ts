@@ -4,6 +4,7 @@
  */
 
 import { resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { assert } from "../assert.ts";
 import { Client } from "../../src/varlink/client.ts";
 import type { Job, Spec } from "../../src/varlink/interface.ts";
@@ -186,6 +187,18 @@ export class Home implements AsyncDisposable {
     }).output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, stdout: text(stdout), stderr: text(stderr) };
+  }
+
+  /** Changes the journal of a supervisor that is not there, and closes it as a supervisor would. */
+  edit(sql: string): void {
+    const database = new DatabaseSync(`${this.state}/journal.db`);
+    database.exec(sql);
+    database.close();
+    try {
+      Deno.removeSync(`${this.state}/journal.db-open`);
+    } catch {
+      // It was closed.
+    }
   }
 
   /** Processes of this home, the supervisor itself left out. */
