@@ -99,15 +99,28 @@ function refuseIf(path: string, trouble: Trouble | undefined): void {
   throw new JournalRefused(path, trouble.what, "start the newer holdfast that wrote it");
 }
 
+const WRITABLE = "make the file and its directory writable for the supervisor's user";
 const NEXT: readonly (readonly [RegExp, string])[] = [
   [/full/, "make room on its disk, then start again; what is journaled is safe"],
-  [/readonly|unable to open/, "make the file and its directory writable for the supervisor's user"],
+  [/readonly|unable to open/, WRITABLE],
   [/locked/, "another program has it open: end that one first"],
   [/disk I\/O/, "its disk fails: look at the kernel's log, and copy the directory to another disk"],
 ];
 
 function refusalOf(path: string, { message }: Error): JournalRefused {
+  const denied = cannotWrite(path);
+  if (denied) return new JournalRefused(path, `cannot be written: ${denied}`, WRITABLE);
   const next = NEXT.find(([pattern]) => pattern.test(message))?.[1];
   if (next) return new JournalRefused(path, `cannot be used: ${message}`, next);
   return new JournalDamaged(path, `is damaged: ${message}`);
+}
+
+function cannotWrite(path: string): string | undefined {
+  if (!sizeOf(path)) return undefined;
+  try {
+    Deno.openSync(path, { write: true }).close();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -73,11 +73,16 @@ function readTable(
 ): { rows: Row[]; unreadable: number[] } {
   const rows = new Map<number, Row>();
   const select = key === "rowid" ? "rowid, *" : "*";
+  // Row by row: the runtime's iterator ends at an error as if it were the end.
   const scan = (order: "ASC" | "DESC"): { end: number | undefined; cause?: unknown } => {
+    const beyond = order === "ASC" ? ">" : "<";
     let end: number | undefined;
     try {
-      const sql = `SELECT ${select} FROM ${table} ORDER BY ${key} ${order}`;
-      for (const row of database.prepare(sql).iterate() as Iterable<Row>) {
+      const next = database.prepare(
+        `SELECT ${select} FROM ${table} WHERE ${key} ${beyond} ? ORDER BY ${key} ${order} LIMIT 1`,
+      );
+      let from = order === "ASC" ? -1 : Number.MAX_SAFE_INTEGER;
+      for (let row: Row | undefined; (row = next.get(from)); from = end) {
         end = row[key] as number;
         rows.set(end, row);
       }
@@ -90,9 +95,14 @@ function readTable(
   if (up.cause === undefined) return { rows: [...rows.values()], unreadable: [] };
   const down = scan("DESC");
   const unreadable: number[] = [];
+  if (up.end === undefined && down.end === undefined && isUnknown(database, table)) {
+    losses.push(`the table ${table}: ${text(up.cause)}`);
+    return { rows: [], unreadable: Array.from({ length: last }, (_, i) => i + 1) };
+  }
+  const one = database.prepare(`SELECT ${select} FROM ${table} WHERE ${key} = ?`);
   for (let at = (up.end ?? 0) + 1; at < (down.end ?? last + 1); at++) {
     try {
-      const row = database.prepare(`SELECT ${select} FROM ${table} WHERE ${key} = ?`).get(at);
+      const row = one.get(at);
       if (row) rows.set(at, row as Row);
     } catch {
       unreadable.push(at);
@@ -100,6 +110,16 @@ function readTable(
   }
   losses.push(`rows of the table ${table}: ${text(up.cause)}`);
   return { rows: [...rows.values()].sort((a, b) => a[key] - b[key]), unreadable };
+}
+
+/** Whether not even the schema tells of it. */
+function isUnknown(database: DatabaseSync, table: string): boolean {
+  try {
+    database.prepare(`SELECT 1 FROM ${table}`);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function readSettings(database: DatabaseSync, losses: string[]): Row[] {

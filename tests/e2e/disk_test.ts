@@ -164,7 +164,7 @@ for (const kind of ["size=64k", "nr_inodes=40"]) {
   );
 
   Deno.test(
-    `a job cancelled while its claim finds no room never runs (runs/ with ${kind})`,
+    `a job cancelled while its claim finds no room is ended as cancelled (runs/ with ${kind})`,
     ROOT,
     async () => {
       await using home = new Home();
