@@ -11,6 +11,13 @@ import type { RunFiles } from "../host/run_files.ts";
 import { type ExitRecord, NOT_STARTED } from "../host/shim_script.ts";
 import type { Evidence, Exit } from "./verdict.ts";
 
+const ANOTHERS = {
+  claim: "shim",
+  shim: "mismatch",
+  leader: "mismatch",
+  refusal: "it was claimed before, by a start that the journal does not know of",
+} as const;
+
 export class Survey {
   #table?: ProcessTable;
 
@@ -53,6 +60,7 @@ export class Survey {
     job: StartedJob,
     sameGround: boolean,
   ): Omit<Evidence, "sameGround" | "held" | "atMs"> {
+    if (this.#isAnothersClaim(job)) return ANOTHERS;
     const signed = this.#claim(job);
     const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
     const record = this.files.exitRecord(job.id);
@@ -71,6 +79,13 @@ export class Survey {
       exit: record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined,
       refusal: this.#refusal(job, record),
     };
+  }
+
+  /** Under a journal that is older than its runs, a start can have been claimed already. */
+  #isAnothersClaim(job: StartedJob): boolean {
+    if (job.state === "RUNNING") return false;
+    const found = this.files.claim(job.id, job.attempt.number);
+    return found?.kind === "signed" && found.token !== job.attempt.token;
   }
 
   #claim(job: StartedJob): Pick<Evidence, "claim" | "shimIdentity"> {
