@@ -157,7 +157,7 @@ Deno.test("a damaged journal, or one of a newer version, is refused and not touc
   assertEquals(damaged.code, 1);
   assertMatch(
     damaged.stderr,
-    /the journal .*journal\.db cannot be opened: .*; nothing was changed/,
+    /the journal .*journal\.db is damaged: .*; nothing was changed/,
   );
   assertEquals(Deno.readTextFileSync(path).length, 19_000);
   Deno.removeSync(path);
