@@ -7,6 +7,7 @@ import { userInfo } from "node:os";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { type Config, ConfigError, makeConfig } from "./config.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
+import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
@@ -23,10 +24,11 @@ import { Spawner } from "./host/spawn.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { catchUp, tracesOf } from "./recover/older_journal.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
-import { JournalRefused } from "./store/database.ts";
-import { Journal } from "./store/journal.ts";
+import { JournalFile, JournalRefused } from "./store/database.ts";
+import { Journal, JournalUnavailable } from "./store/journal.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -59,9 +61,9 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
   try {
     const { state } = places(readConfig(flags));
     takeLock(`${state}/lock`);
-    const journal = new Journal(`${state}/journal.db`, "");
-    const processes = new HostProcesses();
-    const survey = new Survey({ clock: hostClock, processes, files: new RunFiles(state) });
+    const files = new RunFiles(state);
+    const journal = new Journal(journalFile(state, files), "");
+    const survey = new Survey({ clock: hostClock, processes: new HostProcesses(), files });
     const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
     journal.close();
     printPlan(plan, json);
@@ -71,6 +73,10 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     console.error(`holdfast: ${error.message}`);
     return Promise.resolve(1);
   }
+}
+
+function journalFile(state: string, files: RunFiles): JournalFile {
+  return new JournalFile(`${state}/journal.db`, tracesOf(files));
 }
 
 function printPlan(plan: readonly PlanItem[], json: boolean): void {
@@ -92,14 +98,17 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
 
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
-  const journal = new Journal(`${state}/journal.db`, nodeName);
   const files = new RunFiles(state);
+  const journal = new Journal(journalFile(state, files), nodeName);
 
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
   const processes = new HostProcesses(reactor, new Spawner(state, script));
+  const { ground } = processes;
+  const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
+  catchUp({ journal, files, clock, ground, log, jobProcesses: carriers });
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
@@ -197,7 +206,7 @@ function untilEnd(
   });
 }
 
-function readConfig(flags: Flags): Config {
+export function readConfig(flags: Flags): Config {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
   const given = flags.config;
   const paths = typeof given === "string" ? [given] : configPaths(surroundings);
@@ -228,7 +237,7 @@ function lineOf(text: string, key: string): number {
   return at + 1;
 }
 
-function places(config: Config): { state: string; runtime: string } {
+export function places(config: Config): { state: string; runtime: string } {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
   return {
     state: absolute(stateDirectory(config.state_dir, surroundings)),
@@ -258,7 +267,7 @@ function removeSocket(path: string): void {
 
 /** Whether the message says all that a person needs. */
 function isForPeople(error: unknown): error is Error {
-  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, SystemError];
+  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, JournalUnavailable, SystemError];
   if (kinds.some((kind) => error instanceof kind)) return true;
   return Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

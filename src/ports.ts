@@ -55,6 +55,17 @@ export interface Living extends ProcessIdentity {
   readonly isBecoming?: boolean;
 }
 
+/** A living process that carries a job's id and token. */
+export interface JobProcess extends ProcessIdentity {
+  readonly job: number;
+  readonly token: string;
+  readonly session: number;
+  readonly command: readonly string[];
+  /** Where it works now. */
+  readonly directory?: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 export interface ShimStart {
   readonly id: number;
   /** The number of the attempt, which names its claim. */
@@ -131,6 +142,8 @@ export interface Files {
   /** Makes the directory that a shim needs. Dying in it or after: it may be there already. */
   create(id: number): void;
   claim(id: number, attempt: number): Claim | undefined;
+  /** When it was claimed, wall clock ms. */
+  claimedAtMs(id: number, attempt: number): number | undefined;
   leader(id: number): ProcessIdentity | undefined;
   /** When the leader's identity was written, wall clock ms. */
   startedAtMs(id: number): number | undefined;

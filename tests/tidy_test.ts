@@ -25,7 +25,8 @@ const RECOVER = "src/recover/**";
 const SUPERVISOR = "src/supervisor/**";
 const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
-const VERDICTS = ["family.ts", "plan.ts", "verdict.ts"].map((name) => `src/recover/${name}`);
+const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
+const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
 const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts"].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
@@ -60,10 +61,11 @@ const ROOMS: Room[] = [
     imports: CLI_IMPORTS,
     lazy: ["src/daemon.ts"],
   },
+  { files: ["src/cli/rebuild.ts"], imports: CLI_IMPORTS, lazy: ["src/rebuild.ts"] },
   { files: [CLI], imports: CLI_IMPORTS },
   { files: ROOTS, imports: [JOB, ...ROOTS] },
   { files: ["src/log_output.ts"], imports: [JOB] },
-  { files: ["src/daemon.ts", "main.ts"], imports: ["src/**"] },
+  { files: ["src/daemon.ts", "src/rebuild.ts", "main.ts"], imports: ["src/**"] },
 ];
 
 /** A pure room answers from its arguments alone. */

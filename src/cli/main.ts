@@ -12,6 +12,7 @@ import { logs } from "./logs.ts";
 import { describeNode, drain, node, resume } from "./node.ts";
 import { complain, print, printError, printJson, ReaderGone } from "./output.ts";
 import { prune } from "./prune.ts";
+import { rebuild } from "./rebuild.ts";
 import { recover } from "./recover.ts";
 import { resubmit } from "./resubmit.ts";
 import { run } from "./run.ts";
@@ -41,6 +42,7 @@ const VERBS: Record<string, () => Command> = {
   resume,
   prune,
   recover,
+  rebuild,
   upgrade,
 };
 

@@ -34,5 +34,9 @@ export function takeLock(path: string): void {
     throw new Locked(path, Deno.readTextFileSync(path).trim() || "unknown");
   }
   // Written through the path: the descriptor's file is this one, and nobody else may write it now.
-  Deno.writeTextFileSync(path, `${Deno.pid}\n`);
+  try {
+    Deno.writeTextFileSync(path, `${Deno.pid}\n`);
+  } catch {
+    // On a full disk the lock holds all the same; only its pid cannot be told to others.
+  }
 }

@@ -27,8 +27,12 @@ export class RunFiles implements Files {
   }
 
   claim(id: number, attempt: number): Claim | undefined {
-    const text = readSmallFile(`${this.#runs}/${id}/${claimName(attempt)}`);
+    const text = readSmallFile(this.#claimPath(id, attempt));
     return text === undefined ? undefined : parseClaim(text);
+  }
+
+  claimedAtMs(id: number, attempt: number): number | undefined {
+    return modifiedAtMs(this.#claimPath(id, attempt));
   }
 
   leader(id: number): ProcessIdentity | undefined {
@@ -50,7 +54,7 @@ export class RunFiles implements Files {
   /** The link makes a claim that is never seen empty. */
   fence(id: number, attempt: number): boolean {
     this.create(id);
-    const claim = `${this.#runs}/${id}/${claimName(attempt)}`;
+    const claim = this.#claimPath(id, attempt);
     const ours = `${claim}.fence`;
     Deno.writeTextFileSync(ours, FENCE);
     try {
@@ -86,6 +90,10 @@ export class RunFiles implements Files {
 
   #refusal(id: number): string | undefined {
     return readSmallFile(`${this.#runs}/${id}/refused`)?.trimEnd();
+  }
+
+  #claimPath(id: number, attempt: number): string {
+    return `${this.#runs}/${id}/${claimName(attempt)}`;
   }
 
   #procPath(id: number): string {

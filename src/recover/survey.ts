@@ -16,6 +16,13 @@ export interface SurveyParts {
   readonly grip?: Grip;
 }
 
+const ANOTHERS = {
+  claim: "shim",
+  shim: "mismatch",
+  leader: "mismatch",
+  refusal: "it was claimed before, by a start that the journal does not know of",
+} as const;
+
 export class Survey {
   #living?: Living[];
 
@@ -59,6 +66,7 @@ export class Survey {
     job: StartedJob,
     sameGround: boolean,
   ): Omit<Evidence, "sameGround" | "held" | "unstarted" | "atMs"> {
+    if (this.#isAnothersClaim(job)) return ANOTHERS;
     const signed = this.#claim(job);
     const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
     const { files } = this.parts;
@@ -76,6 +84,13 @@ export class Survey {
       exit: record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined,
       refusal: this.parts.grip?.spawnRefusal(job.id) ?? record?.refusal,
     };
+  }
+
+  /** Under a journal that is older than its runs, a start can have been claimed already. */
+  #isAnothersClaim(job: StartedJob): boolean {
+    if (job.state === "RUNNING") return false;
+    const found = this.parts.files.claim(job.id, job.attempt.number);
+    return found?.kind === "signed" && found.token !== job.attempt.token;
   }
 
   #claim(job: StartedJob): Pick<Evidence, "claim" | "shimIdentity"> {

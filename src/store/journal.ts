@@ -10,7 +10,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { formatExit } from "../job/exit_status.ts";
 import type { Change, EndedJob, Job, LiveJob, Reason, State, Stop } from "../job/job.ts";
 import type { FullSpec } from "../job/spec.ts";
-import { openDatabase } from "./database.ts";
+import type { JournalSource } from "./database.ts";
 import {
   type EventRecord,
   eventRecord,
@@ -48,23 +48,20 @@ export class Journal {
   #statements = new Map<string, StatementSync>();
 
   /** Throws JournalRefused. */
-  constructor(
-    private readonly path: string,
-    private readonly nodeName: string,
-    private readonly open = openDatabase,
-  ) {
-    this.#database = open(path);
+  constructor(private readonly source: JournalSource, private readonly nodeName: string) {
+    this.#database = source.open();
   }
 
+  /** Leaves its files as they are where the disk does not even let it be closed. */
   close(): void {
-    this.#statements.clear();
-    this.#database.close();
+    if (this.#database.isOpen && this.source.close(this.#database)) this.#statements.clear();
   }
 
   /** Begins anew on the same file, after the disk has failed us. Throws JournalRefused. */
   reopen(): void {
     this.close();
-    this.#database = this.open(this.path);
+    if (this.#database.isOpen) return;
+    this.#database = this.source.reopen();
   }
 
   /** Throws JournalUnavailable, or what `body` throws. */
@@ -190,6 +187,10 @@ export class Journal {
   liveJobs(): LiveJob[] {
     return this.#all(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} ORDER BY jobs.id`)
       .map(liveJob);
+  }
+
+  endedIds(): number[] {
+    return this.#all("SELECT id FROM jobs WHERE ended_at IS NOT NULL").map((row) => row.id);
   }
 
   job(id: number): JobRecord | undefined {

@@ -57,6 +57,7 @@ const LOOKS_BEFORE_TOLD = 8;
  * commit; nobody minds to see a job STARTING for so long.
  */
 const FIRST_LOOK_MS = 20;
+const FENCE_RETRY_MS = 1000;
 
 export class Reconciler {
   readonly #progress = new Map<number, Progress>();
@@ -199,7 +200,9 @@ export class Reconciler {
   }
 
   #fence({ id, attempt }: StartedJob): void {
-    const { aftermath, files, look } = this.parts;
+    const { aftermath, clock, files, look } = this.parts;
+    // For a disk that has no room for it now.
+    this.#wakes.set(id, clock.bootMs() + FENCE_RETRY_MS);
     aftermath.then(() => {
       files.fence(id, attempt.number);
       look(id);

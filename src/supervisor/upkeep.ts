@@ -32,8 +32,7 @@ export class Upkeep {
 
   /** Takes back what the last supervisor has left. Throws JournalUnavailable. */
   start(): Recovered {
-    const { supervisor, journal, files, log } = this.parts;
-    journal.transact(() => journal.reserveIds(Math.max(0, ...files.runIds(), ...files.exitIds())));
+    const { supervisor, log } = this.parts;
     supervisor.childrenEnded();
     const recovered = this.#recover();
     log.info("recovered", { ...recovered });

@@ -1,7 +1,7 @@
 /** kill -9 of the supervisor at every stage of a job, on the compiled binary. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { edit, Home, shimOf, until } from "./home.ts";
+import { Home, shimOf, until } from "./home.ts";
 
 Deno.test("a job that waits when the supervisor dies is started by the next one", async () => {
   await using home = await Home.start("--cpus", "1");
@@ -199,7 +199,7 @@ Deno.test("a job of another boot is FAILED reboot, once nothing carries its toke
   const id = await home.submit(["sleep", "1000"]);
   await home.running(id);
   await home.crash();
-  edit(home, "UPDATE resource_allocations SET boot_id = 'another'");
+  home.edit("UPDATE resource_allocations SET boot_id = 'another'");
   const plan = await home.run("recover", "--dry-run");
   assertMatch(plan.stdout, /^1 {2}RUNNING {2}interrupted: FAILED reboot/);
   await home.start();
@@ -220,8 +220,7 @@ Deno.test("a job that no shim has claimed is fenced, queued again and runs once"
   await home.running(first);
   await home.crash();
   // As if we had died between the commit of STARTING and the start of the shim.
-  edit(
-    home,
+  home.edit(
     `UPDATE jobs SET state = 'STARTING', attempts = 1 WHERE id = ${second};
     INSERT INTO resource_allocations (job_id, allocated_cpus, allocated_memory, node_name, boot_id, pid_namespace, token)
     SELECT ${second}, 1, 0, node_name, boot_id, pid_namespace, 'a-token' FROM resource_allocations`,
@@ -244,8 +243,7 @@ Deno.test("a pid that belongs to a stranger now is never signalled", async () =>
   const stranger = new Deno.Command("sleep", { args: ["1000"] }).spawn();
   try {
     // The journal names a pid that lives, and another start time.
-    edit(
-      home,
+    home.edit(
       `UPDATE resource_allocations SET process_id = ${stranger.pid}, shim_process_id = ${stranger.pid};
       UPDATE jobs SET stopping = 'cancel', stopping_boot_ms = 0`,
     );

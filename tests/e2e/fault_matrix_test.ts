@@ -3,7 +3,6 @@
  * and that it is still true after another kill -9 and start.
  */
 
-import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals } from "../assert.ts";
 import type { Job } from "../../src/varlink/interface.ts";
 import { Home, until } from "./home.ts";
@@ -57,7 +56,7 @@ Deno.test("machine down: what ran is FAILED reboot, what had ended keeps its exi
   await until("one ends", () => exits(home).length === 1);
   for (const pid of home.processes()) Deno.kill(pid, "SIGKILL");
   await until("nothing runs", () => home.processes().length === 0);
-  inJournal(home, (journal) => journal.exec("UPDATE resource_allocations SET boot_id = 'before'"));
+  home.edit("UPDATE resource_allocations SET boot_id = 'before'");
   await home.start("--cpus", "2");
   await isTrue(home, lost, { end: "FAILED reboot -999:0", stdout: "one\n", pid: pids[0] });
   await isTrue(home, recorded, { end: "FAILED exit 5:0", stdout: "one\ntwo\n", pid: pids[1] });
@@ -142,7 +141,7 @@ async function cpusAllocated(home: Home): Promise<number> {
 
 /** What the journal of a stopped supervisor says of a job's allocation. */
 function allocation(home: Home, id: number) {
-  return inJournal(home, (journal) => {
+  return home.inJournal((journal) => {
     const row = journal.prepare(
       `SELECT released, allocated_cpus AS cpus, process_id AS pid, released_time >= ended_at AS timed
        FROM resource_allocations JOIN jobs ON jobs.id = job_id WHERE job_id = ?`,
@@ -150,11 +149,6 @@ function allocation(home: Home, id: number) {
     const { released, cpus, pid } = row as Record<string, number>;
     return { released, cpus, pid, isTimed: row.timed === 1 };
   });
-}
-
-function inJournal<T>(home: Home, look: (journal: DatabaseSync) => T): T {
-  using journal = new DatabaseSync(`${home.state}/journal.db`);
-  return look(journal);
 }
 
 function go(home: Home, file = "go"): void {

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { edit, Home, IS_ROOT, shimOf, until } from "./home.ts";
+import { Home, IS_ROOT, shimOf, until } from "./home.ts";
 import { PidNamespace } from "./pid_namespace.ts";
 
 const ROOT_ONLY = { ignore: !IS_ROOT };
@@ -49,8 +49,7 @@ Deno.test(
     await until("it is up", () => home.lines("stranger").length > 0);
     const startTicks = Deno.readTextFileSync(`/proc/${stranger.pid}/stat`).split(" ")[21]!;
     // Same pid, same start time: only the boot tells them apart.
-    edit(
-      home,
+    home.edit(
       `UPDATE resource_allocations SET process_id = ${stranger.pid}, process_start_ticks = ${startTicks},
       shim_process_id = ${stranger.pid}, shim_start_ticks = ${startTicks};
     UPDATE jobs SET stopping = 'cancel', stopping_boot_ms = 0`,

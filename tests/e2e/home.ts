@@ -189,6 +189,20 @@ export class Home implements AsyncDisposable {
     return { code, stdout: text(stdout), stderr: text(stderr) };
   }
 
+  /** Opens the journal of a supervisor that is not there, and closes it as a supervisor would. */
+  inJournal<T>(body: (database: DatabaseSync) => T): T {
+    using database = new DatabaseSync(`${this.state}/journal.db`);
+    try {
+      return body(database);
+    } finally {
+      Deno.removeSync(`${this.state}/journal.db-open`);
+    }
+  }
+
+  edit(sql: string): void {
+    this.inJournal((database) => database.exec(sql));
+  }
+
   /** Processes of this home, the supervisor itself left out. */
   processes(): number[] {
     return processesWith(`${MARK}=${this.directory}`).filter((pid) => pid !== this.#daemon?.pid);
@@ -233,13 +247,6 @@ export async function until<T>(
 
 export function shimOf(home: Home, id: number): number {
   return Number(Deno.readTextFileSync(`${home.state}/runs/${id}/claim`).split(" ")[0]);
-}
-
-/** Changes the journal of a stopped supervisor. */
-export function edit(home: Home, sql: string): void {
-  const database = new DatabaseSync(`${home.state}/journal.db`);
-  database.exec(sql);
-  database.close();
 }
 
 function processesWith(entry: string): number[] {

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "../assert.ts";
-import { edit, Home, IS_ROOT, shimOf, until } from "./home.ts";
+import { Home, IS_ROOT, shimOf, until } from "./home.ts";
 import { PidNamespace, type Place } from "./pid_namespace.ts";
 
 /** Ignores SIGTERM and ends with the code that it is told; leaves a process behind. */
@@ -56,7 +56,7 @@ for (const { reused, place, recorded, stopping } of CASES) {
         await namespace.gone(job.leader, job.shim);
       } else await namespace.kill(job.shim, job.leader);
       if (stopping) {
-        edit(home, `UPDATE jobs SET stopping = '${stopping}', stopping_boot_ms = 0`);
+        home.edit(`UPDATE jobs SET stopping = '${stopping}', stopping_boot_ms = 0`);
       }
       const strangers = [];
       for (const which of reused) strangers.push(await namespace.stranger(job[which], place));

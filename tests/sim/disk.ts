@@ -39,6 +39,10 @@ export class Disk implements Files {
     return this.#runs.get(id)?.claims.get(attempt)?.claim;
   }
 
+  claimedAtMs(id: number, attempt: number): number | undefined {
+    return this.#runs.get(id)?.claims.get(attempt)?.atMs;
+  }
+
   leader(id: number): ProcessIdentity | undefined {
     return this.#runs.get(id)?.leader?.identity;
   }

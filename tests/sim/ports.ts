@@ -43,6 +43,9 @@ function filesOf(world: World, life: Life): Files {
   return {
     create: call("create", (id: number) => disk.create(id)),
     claim: call("claim", (id: number, attempt: number) => disk.claim(id, attempt)),
+    claimedAtMs: call("claimedAtMs", (id: number, attempt: number) => {
+      return disk.claimedAtMs(id, attempt);
+    }),
     leader: call("leader", (id: number) => disk.leader(id)),
     startedAtMs: call("startedAtMs", (id: number) => disk.startedAtMs(id)),
     exitRecord: call("exitRecord", (id: number) => disk.exitRecord(id)),
@@ -191,7 +194,8 @@ class Handle implements ProcessHandle {
 /** The real journal on a database in memory, which outlives the supervisor. */
 class SimulatedJournal extends Journal {
   constructor(private readonly world: World, private readonly life: Life) {
-    super("", "node", () => world.database);
+    const open = () => world.database;
+    super({ open, reopen: open, close: () => false }, "node");
   }
 
   override transact<T>(body: () => T): T {
@@ -217,9 +221,6 @@ class SimulatedJournal extends Journal {
     if (this.life.isDead) throw new Died();
     return super.job(id);
   }
-
-  override close(): void {}
-  override reopen(): void {}
 }
 
 /** What the log tells of a failure that nobody has injected is a mistake of ours. */

@@ -264,7 +264,7 @@ let shared: DatabaseSync | undefined;
 
 /** One in memory for all worlds: to make its tables anew would take most of the time. */
 function emptyDatabase(): DatabaseSync {
-  shared ??= openDatabase(":memory:");
+  shared ??= openDatabase(":memory:", undefined);
   for (const table of ["events", "resource_allocations", "jobs", "settings", "sqlite_sequence"]) {
     shared.exec(`DELETE FROM ${table}`);
   }

@@ -2,13 +2,14 @@ import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals } from "../assert.ts";
 import { type Change, isStarted, type Job, transition } from "../../src/job/job.ts";
 import { isInvalid, readSpec } from "../../src/job/spec.ts";
+import { JournalFile } from "../../src/store/database.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 
 function withJournal(body: (journal: Journal, path: string) => void): void {
   const directory = Deno.makeTempDirSync();
   try {
     const path = `${directory}/journal.db`;
-    const journal = new Journal(path, "node-1");
+    const journal = new Journal(new JournalFile(path), "node-1");
     body(journal, path);
   } finally {
     Deno.removeSync(directory, { recursive: true });

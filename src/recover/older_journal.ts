@@ -1,0 +1,95 @@
+/**
+ * At a start: what a journal that is older than runs/, exits/ or the processes that run does not
+ * know. Its jobs are taken to what has happened to them since; what belongs to no job of it is told,
+ * and left alone.
+ */
+
+import type { Ground } from "../job/identity.ts";
+import { type Job, type LiveJob, transition } from "../job/job.ts";
+import type { Log } from "../job/log.ts";
+import type { Clock, Files, JobProcess } from "../ports.ts";
+import type { Journal } from "../store/journal.ts";
+import { caughtUp, isNamedShim, type Remains } from "./plan_remains.ts";
+import { gatherRemains } from "./remains.ts";
+
+/** Lines of the log for unknown jobs; the rest is counted. */
+const MOST_TOLD = 20;
+
+/** What tells of jobs beside the journal; undefined where nothing does. */
+export function tracesOf(files: Files): string | undefined {
+  const { size } = new Set([...files.runIds(), ...files.exitIds()]);
+  return size === 0 ? undefined : `${size} jobs in runs/ and exits/`;
+}
+
+export interface CatchUpParts {
+  readonly journal: Journal;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly ground: Ground;
+  readonly log: Log;
+  /** Every process of a job of this state directory, but those that are known. */
+  readonly jobProcesses: (known: ReadonlySet<number>) => readonly JobProcess[];
+}
+
+/** To be called before any job is read into memory. Throws JournalUnavailable. */
+export function catchUp(parts: CatchUpParts): void {
+  const { journal, files, log, jobProcesses } = parts;
+  const live = new Map(journal.liveJobs().map((job) => [job.id, job]));
+  const ended = new Set(journal.endedIds());
+  const processes = jobProcesses(knownPids([...live.values()]));
+  const mayBeLater = (id: number) => !ended.has(id) && live.get(id)?.state !== "RUNNING";
+  const remains = gatherRemains(files, processes, mayBeLater);
+  const last = Math.max(0, ...files.runIds(), ...files.exitIds(), ...remains.keys());
+  journal.transact(() => {
+    journal.reserveIds(last);
+    for (const found of remains.values()) {
+      const job = live.get(found.id);
+      if (job) follow(parts, job, found);
+    }
+  });
+  tell([...remains.values()].filter(({ id }) => !live.has(id)), log);
+}
+
+function follow({ journal, clock, ground, log }: CatchUpParts, before: LiveJob, found: Remains) {
+  let job: Job = before;
+  for (const change of caughtUp(before, found, ground, clock.wallMs())) {
+    job = transition(job, change);
+    journal.record(job, change, clock.wallMs());
+  }
+  if (job === before) return;
+  const pids = found.processes.map(({ pid }) => pid).join(" ");
+  const facts = { job: job.id, journal: before.state, now: job.state, pids: pids || undefined };
+  log.warn("the journal is older than its run", facts);
+}
+
+function tell(unknown: readonly Remains[], log: Log): void {
+  const doing = "left as it is";
+  for (const { id, hasDirectory, claimed, processes } of unknown.slice(0, MOST_TOLD)) {
+    if (hasDirectory) {
+      log.warn("run directory of an unknown job", {
+        job: id,
+        claimed: claimed !== undefined,
+        doing,
+      });
+    }
+    const pids = processes.filter((process) => !isNamedShim(process)).map(({ pid }) => pid).join(
+      " ",
+    );
+    if (pids) log.warn("processes of an unknown job", { job: id, pids, doing: "never signalled" });
+  }
+  const runs = unknown.filter(({ hasDirectory, processes }) =>
+    hasDirectory || processes.length > 0
+  );
+  if (runs.length === 0) return;
+  log.alert("the journal is older than what has run", {
+    jobs: runs.length,
+    next: "holdfast rebuild --force gives them rows, on a stopped supervisor",
+  });
+}
+
+function knownPids(jobs: readonly LiveJob[]): Set<number> {
+  const pids = jobs.flatMap((job) =>
+    job.state === "RUNNING" ? [job.leader.pid, job.shim?.pid] : []
+  );
+  return new Set(pids.filter((pid) => pid !== undefined));
+}

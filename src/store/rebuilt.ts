@@ -1,0 +1,120 @@
+/**
+ * The files of a rebuild: copies to read from, the new journal under a name of its own, and its
+ * change for the old one, which is kept beside.
+ *
+ * Contract: at whatever point we die, the old journal is complete under one of its names, a start
+ * either finds a whole journal or refuses, and the same rebuild can be done again.
+ */
+
+import type { SQLInputValue } from "node:sqlite";
+import { openDatabase } from "./database.ts";
+import { markOpen, sizeOf, unmarkOpen } from "./inspect.ts";
+import type { Row } from "./records.ts";
+
+export interface Content {
+  readonly jobs: readonly Row[];
+  readonly allocations: readonly Row[];
+  readonly events: readonly Row[];
+  readonly settings: readonly Row[];
+  /** Ids and sequence numbers up to these are not given again. */
+  readonly lastId: number;
+  readonly lastSequence: number;
+}
+
+const SCRATCH = "rebuild.scratch";
+
+/** A directory for copies and the new journal, on the same disk; what an earlier one left is removed. */
+export class Scratch implements Disposable {
+  readonly path: string;
+
+  constructor(stateDirectory: string) {
+    this.path = `${stateDirectory}/${SCRATCH}`;
+    this[Symbol.dispose]();
+    Deno.mkdirSync(this.path, { mode: 0o700 });
+  }
+
+  /** A copy of the journal and its log. Undefined when there is no journal. */
+  copyOf(journal: string, name: string): string | undefined {
+    if (!sizeOf(journal)) return undefined;
+    const copy = `${this.path}/${name}`;
+    for (const end of ["", "-wal"]) {
+      if (sizeOf(journal + end) !== undefined) Deno.copyFileSync(journal + end, copy + end);
+    }
+    return copy;
+  }
+
+  [Symbol.dispose](): void {
+    if (sizeOf(this.path) !== undefined) Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Writes a journal that is whole and on disk when this returns. Throws JournalRefused, Error. */
+export function writeJournal(path: string, content: Content): void {
+  const database = openDatabase(path, undefined);
+  const insert = (table: string, rows: readonly Row[]) => {
+    const known: Row[] = database.prepare(`SELECT name FROM pragma_table_info('${table}')`).all();
+    const columns: string[] = known.map(({ name }) => String(name));
+    for (const row of rows) {
+      const given = columns.filter((name) => row[name] !== undefined);
+      const places = given.map(() => "?").join(", ");
+      database.prepare(`INSERT INTO ${table} (${given.join(", ")}) VALUES (${places})`)
+        .run(...given.map((name) => row[name] as SQLInputValue));
+    }
+  };
+  const reserve = (table: string, last: number) => {
+    database.prepare("DELETE FROM sqlite_sequence WHERE name = ?").run(table);
+    database.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)").run(table, last);
+  };
+  database.exec("BEGIN IMMEDIATE");
+  insert("jobs", content.jobs);
+  insert("resource_allocations", content.allocations);
+  insert("events", content.events);
+  insert("settings", content.settings);
+  reserve("jobs", content.lastId);
+  reserve("events", content.lastSequence);
+  database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
+  database.close();
+  sync(path);
+}
+
+/** Puts a new journal in the place of the old one. Returns where the old one is kept, if there was one. */
+export function publish(written: string, journal: string, stamp: string): string | undefined {
+  const kept = `${journal}.damaged-${stamp}`;
+  const isThere = sizeOf(journal) !== undefined;
+  // From here to the end a start refuses: the mark says open, and there is no log.
+  markOpen(journal);
+  if (isThere) Deno.linkSync(journal, kept);
+  for (const end of ["-wal", "-shm"]) {
+    if (sizeOf(journal + end) !== undefined) Deno.renameSync(journal + end, kept + end);
+  }
+  syncDirectoryOf(journal);
+  Deno.renameSync(written, journal);
+  syncDirectoryOf(journal);
+  unmarkOpen(journal);
+  return isThere ? kept : undefined;
+}
+
+/** Takes back what a rebuild that died while it published has begun: the log returns to its journal. */
+export function unpublish(journal: string): void {
+  const at = journal.lastIndexOf("/");
+  const directory = journal.slice(0, at);
+  const inode = sizeOf(journal) === undefined ? undefined : Deno.statSync(journal).ino;
+  for (const { name } of Deno.readDirSync(directory)) {
+    if (!name.startsWith(`${journal.slice(at + 1)}.damaged-`) || /-(wal|shm)$/.test(name)) continue;
+    const kept = `${directory}/${name}`;
+    if (Deno.statSync(kept).ino !== inode) continue;
+    for (const end of ["-wal", "-shm"]) {
+      if (sizeOf(kept + end) !== undefined) Deno.renameSync(kept + end, journal + end);
+    }
+    Deno.removeSync(kept);
+  }
+}
+
+function sync(path: string): void {
+  using file = Deno.openSync(path);
+  file.syncSync();
+}
+
+function syncDirectoryOf(path: string): void {
+  sync(path.slice(0, path.lastIndexOf("/")));
+}
