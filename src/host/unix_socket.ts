@@ -29,11 +29,21 @@ export function listenUnix(path: string): number {
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(name, 2);
   const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
+  removeLeftover(temporary);
   must(`bind ${temporary}`, libc.bind(fd, address, address.length));
   Deno.chmodSync(temporary, SOCKET_MODE);
   must("listen", libc.listen(fd, BACKLOG));
   Deno.renameSync(temporary, path);
   return fd;
+}
+
+/** One who died before the rename can have had our number: PID 1 always has. */
+function removeLeftover(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** The next waiting connection; undefined when there is none. Throws SystemError, as EMFILE. */

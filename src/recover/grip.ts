@@ -53,6 +53,8 @@ export class Grip {
     held.shim ??= shim && this.#open(shim);
     const watched = held.shim ?? held.leader;
     if (watched) this.#watch(id, watched);
+    // Both have ended since they were seen, and nobody else will tell.
+    else this.onEnd(id);
   }
 
   isHeld(id: number): boolean {

@@ -1,0 +1,102 @@
+/** Holds what is on disk, in the journal and among the processes at the end against every promise. */
+
+import { DatabaseSync } from "node:sqlite";
+import { until } from "../e2e/home.ts";
+import type { Job } from "../../src/varlink/interface.ts";
+import { endOf, trueEnds, trueRuns } from "./jobs.ts";
+import type { KillPoint } from "./points.ts";
+import { exists, type Scenario } from "./scenario.ts";
+
+const TERMINAL = ["COMPLETED", "FAILED", "CANCELLED"];
+
+/** To be called when the last supervisor has ended. Returns what was broken. */
+export async function brokenPromises(scenario: Scenario, point: KillPoint): Promise<string[]> {
+  const { home } = scenario;
+  const broken = [...brokenJobs(scenario, point), ...brokenJournal(scenario)];
+  const exits = [...Deno.readDirSync(`${home.state}/exits`)].map(({ name }) => name);
+  if (exits.length > 0) broken.push(`exit records are left: ${exits}`);
+  if (!scenario.isStrangerWell()) broken.push("a stranger was signalled");
+  const mistakes = home.log.split("\n").filter((line) => / ERROR /.test(line));
+  broken.push(...mistakes.map((line) => `the log has ${line}`));
+  try {
+    // Shims end after their records are seen.
+    await until("no process is left", () => home.processes().length === 0);
+  } catch {
+    broken.push(...home.processes().map((pid) => `a process is left: ${describe(pid)}`));
+  }
+  return broken;
+}
+
+function brokenJobs({ home, jobs, ledger }: Scenario, point: KillPoint): string[] {
+  const broken: string[] = [];
+  const ran = home.lines("ran"), ended = home.lines("ended");
+  const lastTold = new Map(ledger.ends.map((job) => [job.id, job]));
+  for (const job of jobs) {
+    const times = ran.filter((key) => key === job.key).length;
+    if (!trueRuns(job, point).includes(times)) broken.push(`${job.key} ran ${times} times`);
+    if (job.key === "old") {
+      if (exists(`${home.state}/runs/${ledger.id("old")}`)) broken.push("old was not pruned");
+      continue;
+    }
+    const told = lastTold.get(ledger.id(job.key))!;
+    const end = endOf(told);
+    if (!trueEnds(job, point).includes(end)) broken.push(`${job.key} ended ${end}`);
+    const itself = job.script.includes("echo") ? ended.includes(job.key) : false;
+    if (told.reason === "exit" && !itself) broken.push(`${job.key} never came to its ${end}`);
+    if (told.reason === "startFailed" && times > 0) broken.push(`${job.key} did start`);
+    if (!told.released) broken.push(`${job.key} was not released`);
+  }
+  for (const told of ledger.ends) {
+    const last = lastTold.get(told.id);
+    if (same(told, last)) continue;
+    broken.push(`what was told has changed: ${JSON.stringify([told, last])}`);
+  }
+  return broken;
+}
+
+function brokenJournal({ home, ledger }: Scenario): string[] {
+  const broken: string[] = [];
+  const database = new DatabaseSync(`${home.state}/journal.db`);
+  const all = (sql: string) => database.prepare(sql).all() as Record<string, any>[];
+  const [integrity] = all("PRAGMA integrity_check");
+  if (integrity?.integrity_check !== "ok") broken.push(`the journal: ${JSON.stringify(integrity)}`);
+  const unreleased = all("SELECT job_id FROM resource_allocations WHERE released = 0");
+  broken.push(...unreleased.map(({ job_id }) => `the allocation of ${job_id} is not released`));
+  const dangling = all("SELECT id FROM jobs WHERE ended_at IS NULL");
+  broken.push(...dangling.map(({ id }) => `job ${id} has no end`));
+  const events = all("SELECT sequence, job_id AS id, state, stopping, reason FROM events");
+  const bySequence = new Map(events.map((event) => [event.sequence, event]));
+  const old = ledger.ids.get("old");
+  for (const told of ledger.events) {
+    const kept = bySequence.get(told.sequence);
+    if (told.id === old || (kept && sameEvent(kept, told))) continue;
+    broken.push(`an event that was told is lost: ${JSON.stringify(told)}`);
+  }
+  for (const [id, history] of Map.groupBy(events, ({ id }) => id)) {
+    const ends = history.filter(({ state }) => TERMINAL.includes(state));
+    if (ends.length === 1 && ends[0] === history.at(-1)) continue;
+    broken.push(`job ${id} has the states ${history.map(({ state }) => state)}`);
+  }
+  database.close();
+  return broken;
+}
+
+function sameEvent(kept: Record<string, any>, told: Record<string, any>): boolean {
+  return ["id", "state", "stopping", "reason"].every((name) =>
+    (kept[name] ?? undefined) === told[name]
+  );
+}
+
+function same(a: Job | undefined, b: Job | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function describe(pid: number): string {
+  try {
+    const words = (file: string) => Deno.readTextFileSync(`/proc/${pid}/${file}`).split("\0");
+    const job = words("environ").find((entry) => entry.startsWith("HOLDFAST_JOB_ID="));
+    return `${pid} (${words("cmdline").join(" ").slice(0, 100)}) ${job} ${words("stat")}`;
+  } catch {
+    return `${pid}, which has ended since`;
+  }
+}

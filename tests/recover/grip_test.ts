@@ -1,0 +1,13 @@
+/** What is said of processes that are held, and of those that can no longer be. */
+
+import { assertEquals } from "../assert.ts";
+import type { Processes } from "../../src/ports.ts";
+import { Grip } from "../../src/recover/grip.ts";
+
+Deno.test("the end of a job that nobody can hold any more is told at once", () => {
+  const told: number[] = [];
+  const processes = { open: () => "mismatch" } as unknown as Processes;
+  const grip = new Grip(processes, (id) => told.push(id));
+  grip.take(7, { pid: 100, startTicks: 1 }, { pid: 101, startTicks: 2 });
+  assertEquals(told, [7]);
+});
