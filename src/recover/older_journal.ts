@@ -36,7 +36,7 @@ export function catchUp(parts: CatchUpParts): void {
   const { journal, files, log, jobProcesses } = parts;
   const live = new Map(journal.liveJobs().map((job) => [job.id, job]));
   const ended = new Set(journal.endedIds());
-  const processes = jobProcesses(knownPids([...live.values()]));
+  const processes = lookFor(() => jobProcesses(knownPids([...live.values()])), log);
   const mayBeLater = (id: number) => !ended.has(id) && live.get(id)?.state !== "RUNNING";
   const remains = gatherRemains(files, processes, mayBeLater);
   const last = Math.max(0, ...files.runIds(), ...files.exitIds(), ...remains.keys());
@@ -48,6 +48,16 @@ export function catchUp(parts: CatchUpParts): void {
     }
   });
   tell([...remains.values()].filter(({ id }) => !live.has(id)), log);
+}
+
+/** Claims and exit records tell of almost every run; processes, of those whose claim is gone. */
+function lookFor(look: () => readonly JobProcess[], log: Log): readonly JobProcess[] {
+  try {
+    return look();
+  } catch (error) {
+    log.warn("cannot look for processes of unknown jobs", { cause: String(error) });
+    return [];
+  }
 }
 
 function follow({ journal, clock, ground, log }: CatchUpParts, before: LiveJob, found: Remains) {

@@ -3,6 +3,7 @@
  * command line. Disposing of it ends every process that it has given rise to and removes its files.
  */
 
+import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../assert.ts";
@@ -195,7 +196,7 @@ export class Home implements AsyncDisposable {
     try {
       return body(database);
     } finally {
-      Deno.removeSync(`${this.state}/journal.db-open`);
+      rmSync(`${this.state}/journal.db-open`, { force: true });
     }
   }
 
