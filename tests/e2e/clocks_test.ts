@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "../assert.ts";
 import type { Job } from "../../src/varlink/interface.ts";
-import { edit, Home, tell, until } from "./home.ts";
+import { Home, tell, until } from "./home.ts";
 
 const FAKETIME = `/usr/lib/${Deno.build.arch}-linux-gnu/faketime/libfaketimeMT.so.1`;
 const HAS_FAKETIME = exists(FAKETIME);
@@ -84,8 +84,7 @@ Deno.test("a job whose record is dated before its start, or its start after its 
   Deno.utimeSync(`${home.state}/exits/${early}`, 1, (now - 5 * HOUR_MS) / 1000);
   // The start of the other had not been journaled yet.
   Deno.utimeSync(`${home.state}/runs/${late}/proc`, 1, (now + 5 * HOUR_MS) / 1000);
-  edit(
-    home,
+  home.edit(
     `UPDATE jobs SET state = 'STARTING', started_at = NULL WHERE id = ${late};
     UPDATE resource_allocations SET process_id = NULL, process_start_ticks = NULL,
       shim_process_id = NULL, shim_start_ticks = NULL WHERE job_id = ${late}`,

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import type { Job, Spec } from "../../src/varlink/interface.ts";
-import { VarlinkError } from "../../src/varlink/client.ts";
+import { Client, VarlinkError } from "../../src/varlink/client.ts";
 import { BINARY, Home, tell, until } from "./home.ts";
 
 const ENDS = ["COMPLETED", "FAILED", "CANCELLED"];
@@ -193,7 +193,11 @@ Deno.test("a wait is answered with the job's end even when it is pruned at that 
   await Promise.all(
     offsets(40, 0, 30).map(async (offset) => {
       const job = await obedient(home);
-      const waiting = home.wait(job.id);
+      const client = await Client.connect(home.socket);
+      // In one write with a call that is answered, so that it is known to have arrived.
+      const arrived = client.call("Status", { id: job.id });
+      const waiting = client.call("Wait", { id: job.id, timeout: 20 });
+      await arrived;
       await job.end(3);
       await later(offset);
       const prune = () => home.use((client) => client.call("Prune", { olderThan: 0 }));
@@ -201,7 +205,8 @@ Deno.test("a wait is answered with the job's end even when it is pruned at that 
         await prune();
         return await refusal(home.status(job.id)) === "NoSuchJob";
       });
-      assertEquals((await waiting).exitCode, "3:0");
+      assertEquals((await waiting).job.exitCode, "3:0");
+      client.close();
       assertEquals(ran(home, job.id), 1);
     }),
   );
