@@ -31,7 +31,7 @@ export function takeLock(path: string): void {
     const code = lastErrno();
     libc.close(fd);
     if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
-    throw new Locked(path, Deno.readTextFileSync(path).trim() || "unknown");
+    throw new Locked(path, holderOf(path));
   }
   // Written through the path: the descriptor's file is this one, and nobody else may write it now.
   try {
@@ -39,4 +39,17 @@ export function takeLock(path: string): void {
   } catch {
     // On a full disk the lock holds all the same; only its pid cannot be told to others.
   }
+}
+
+/**
+ * The kernel's word first (proc_locks(5)): one that has just taken the lock may not have signed yet,
+ * and the file names the one before. It does not tell of holders outside our pid namespace.
+ */
+function holderOf(path: string): string {
+  const { dev, ino } = Deno.statSync(path);
+  const hex = (n: number) => n.toString(16).padStart(2, "0");
+  const device = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
+  const held = new RegExp(` FLOCK +ADVISORY +WRITE (\\d+) ${device}:${ino} `);
+  const named = held.exec(Deno.readTextFileSync("/proc/locks"))?.[1];
+  return named ?? (Deno.readTextFileSync(path).trim() || "unknown");
 }

@@ -246,6 +246,12 @@ export async function until<T>(
   }
 }
 
+/** Writes a line into a FIFO without waiting for a reader. */
+export function tell(path: string, line: number): void {
+  using fifo = Deno.openSync(path, { read: true, write: true });
+  fifo.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
 export function shimOf(home: Home, id: number): number {
   return Number(Deno.readTextFileSync(`${home.state}/runs/${id}/claim`).split(" ")[0]);
 }

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "../assert.ts";
-import { Home, IS_ROOT, shimOf, until } from "./home.ts";
+import { Home, IS_ROOT, shimOf, tell, until } from "./home.ts";
 import { PidNamespace, type Place } from "./pid_namespace.ts";
 
 /** Ignores SIGTERM and ends with the code that it is told; leaves a process behind. */
@@ -52,7 +52,7 @@ for (const { reused, place, recorded, stopping } of CASES) {
       const job = await obedient(home);
       await namespace.crash();
       if (recorded) {
-        await tell(home, 7);
+        tell(`${home.directory}/code`, 7);
         await namespace.gone(job.leader, job.shim);
       } else await namespace.kill(job.shim, job.leader);
       if (stopping) {
@@ -108,7 +108,7 @@ for (const ask of ["nothing", "cancel", "timeout"] as const) {
       const { startedAt } = await home.status(job.id);
       // The shim tries every second, and succeeds when the directory is made.
       Deno.symlinkSync(`${home.directory}/later/record`, `${home.state}/exits/${job.id}`);
-      await tell(home, 7);
+      tell(`${home.directory}/code`, 7);
       await namespace.gone(job.leader);
       await namespace.crash();
       const stranger = await namespace.stranger(job.leader, "leader");
@@ -139,7 +139,7 @@ Deno.test("a session whose number was a job's leader's is a stranger's, also whi
   await namespace.start();
   assertEquals((await home.status(job.id)).adopted, true);
   Deno.symlinkSync(`${home.directory}/later/record`, `${home.state}/exits/${job.id}`);
-  await tell(home, 7);
+  tell(`${home.directory}/code`, 7);
   await namespace.gone(job.leader);
   const stranger = await namespace.stranger(job.leader, "member");
   Deno.mkdirSync(`${home.directory}/later`);
@@ -156,7 +156,7 @@ Deno.test("the exit of an orphan under the pid of an ended leader is not taken f
   await namespace.start();
   const job = await obedient(home);
   Deno.symlinkSync(`${home.directory}/later/record`, `${home.state}/exits/${job.id}`);
-  await tell(home, 7);
+  tell(`${home.directory}/code`, 7);
   await namespace.gone(job.leader);
   // Its orphan comes to the supervisor, which reaps it.
   const script = `echo ${job.leader - 1} >/proc/sys/kernel/ns_last_pid
@@ -174,9 +174,4 @@ async function obedient(home: Home, spec: { grace?: number; timeout?: number } =
   const leader = (await home.running(id)).pid!;
   await until("it ignores SIGTERM", () => home.lines("up").length > 0);
   return { id, leader, shim: shimOf(home, id), left: Number(home.lines("left")[0]) };
-}
-
-/** Has the job end with a code. */
-async function tell(home: Home, code: number): Promise<void> {
-  await Deno.writeTextFile(`${home.directory}/code`, `${code}\n`);
 }
