@@ -12,6 +12,7 @@ interface ProcStat {
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
+  readonly threads: number;
   readonly isKernels: boolean;
   /** Addresses of its environment; 0 while it has none, as in the middle of execve(2). */
   readonly environment: readonly [start: string, end: string];
@@ -33,6 +34,7 @@ function readStat(pid: number): ProcStat | undefined {
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
+    threads: Number(fields[17]),
     isKernels: (Number(fields[6]) & PF_KTHREAD) !== 0,
     environment: [fields[47]!, fields[48]!],
     exitCode: Number(fields[49]),
@@ -52,7 +54,7 @@ export function observe(pid: number): Observed {
 /** The wait status of one that has ended and has not been reaped. */
 export function zombieStatus({ pid, startTicks }: ProcessIdentity): number | undefined {
   const stat = readUnlessHidden(() => readStat(pid));
-  if (stat?.state !== "Z" || stat.startTicks !== startTicks) return undefined;
+  if (!stat || !isOver(stat) || stat.startTicks !== startTicks) return undefined;
   // Who may not know is shown 0 (proc(5)); the link tells whether we may.
   return stat.exitCode !== 0 || canInspect(pid) ? stat.exitCode : undefined;
 }
@@ -93,9 +95,9 @@ function pidsBut(seen: ReadonlySet<number>): number[] {
     .filter((pid) => Number.isInteger(pid) && !seen.has(pid));
 }
 
-/** Whether it has ended, and only waits to be reaped. */
-function isOver(stat: ProcStat): boolean {
-  return stat.state === "Z" || stat.state === "X";
+/** Whether it has ended, and only waits to be reaped: not while another thread of it than the first lives. */
+function isOver({ state, threads }: ProcStat): boolean {
+  return (state === "Z" || state === "X") && threads <= 1;
 }
 
 const TOKEN_VARIABLE = "HOLDFAST_TOKEN=";

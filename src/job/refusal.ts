@@ -5,7 +5,7 @@ import type { State } from "./job.ts";
 export type Refusal =
   | { readonly error: "NoSuchJob"; readonly id: number }
   | { readonly error: "InvalidJob"; readonly field: string; readonly message: string }
-  | { readonly error: "KeyConflict"; readonly id: number }
+  | { readonly error: "KeyConflict"; readonly id: number; readonly field: string }
   | { readonly error: "JobEnded"; readonly id: number; readonly state: State }
   | { readonly error: "NotRunning"; readonly id: number; readonly state: State }
   | { readonly error: "QueueFull"; readonly limit: number }

@@ -119,17 +119,14 @@ export function isInvalid(spec: FullSpec | InvalidField): spec is InvalidField {
   return "field" in spec;
 }
 
-/** Whether two requests under one key ask for the same. */
-export function sameSpec(a: FullSpec, b: FullSpec): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(spec: FullSpec): string {
-  const environment = spec.environment && Object.entries(spec.environment).sort();
-  const fields = Object.entries({ ...spec, environment }).filter(([, value]) =>
-    value !== undefined
-  );
-  return JSON.stringify(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
+/**
+ * The first field in which two requests under one key differ; undefined when they ask for the same.
+ * Environments are not compared: what a shell hands on differs from call to call.
+ */
+export function differingField(a: FullSpec, b: FullSpec): keyof Spec | undefined {
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)] as (keyof Spec)[]);
+  fields.delete("environment");
+  return [...fields].find((field) => JSON.stringify(a[field]) !== JSON.stringify(b[field]));
 }
 
 function describe(inner: string[], message: string): string {

@@ -211,8 +211,8 @@ export class Reconciler {
 
   #ask({ id }: StartedJob, progress: Progress): void {
     const { aftermath, grip, look } = this.parts;
-    this.#progress.set(id, { ...progress, asked: true });
     aftermath.then(() => {
+      this.#progress.set(id, { ...progress, asked: true });
       const leader = grip.leaderHandle(id);
       // A stopped process acts on SIGTERM only once it is continued.
       if (leader?.signalGroup(SIGTERM)) leader.signalGroup(SIGCONT);
@@ -222,10 +222,10 @@ export class Reconciler {
 
   #signalFamily({ id }: StartedJob, members: readonly ProcessIdentity[], signal: number): void {
     const progress = this.#progress.get(id) ?? NO_PROGRESS;
-    this.#progress.set(id, { ...progress, leftoversAsked: true });
     const { aftermath, clock, processes } = this.parts;
     this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
     aftermath.then(() => {
+      this.#progress.set(id, { ...progress, leftoversAsked: true });
       for (const member of members) {
         signalProcess(processes, member, signal);
         if (signal === SIGTERM) signalProcess(processes, member, SIGCONT);

@@ -6,7 +6,7 @@
 import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
-import { type FullSpec, type InvalidField, sameSpec } from "../job/spec.ts";
+import { differingField, type FullSpec, type InvalidField } from "../job/spec.ts";
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import { demandOf, type JobRecord } from "../store/records.ts";
@@ -33,7 +33,8 @@ export class Requests {
   submit(spec: FullSpec, uid: number): { job: JobRecord; created: boolean } {
     const { supervisor, journal, maxQueued } = this.parts;
     const first = spec.key === undefined ? undefined : journal.jobByKey(spec.key);
-    if (first && !sameSpec(first.spec, spec)) refuse({ error: "KeyConflict", id: first.id });
+    const field = first && differingField(first.spec, spec);
+    if (field) refuse({ error: "KeyConflict", id: first.id, field });
     if (first) return { job: first, created: false };
     if (supervisor.status.draining) refuse({ error: "Draining" });
     if (supervisor.status.queued >= maxQueued) refuse({ error: "QueueFull", limit: maxQueued });

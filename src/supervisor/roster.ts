@@ -97,7 +97,7 @@ export class Roster {
     const after = transition(job, change);
     const { clock, journal, aftermath } = this.parts;
     aftermath.tell(journal.record(after, change, clock.wallMs()));
-    this.#tell(after, change);
+    aftermath.then(() => this.#tell(after, change));
     if (job.state === "QUEUED") this.#queue.remove(job);
     else if (!isStarted(after)) this.#use(job, -1);
     if (isEnded(after)) {

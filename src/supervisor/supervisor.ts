@@ -31,9 +31,11 @@ export interface Parts {
   readonly newToken: () => string;
 }
 
-type Answer<T> = { readonly value: T } | { readonly refused: Refused["refusal"] };
+export type Answer<T> = { readonly value: T } | { readonly refused: Refused["refusal"] };
 
 interface Request {
+  /** Whether it changes something, and so must wait for a journal that can be written. */
+  readonly isChange: boolean;
   decide(): unknown;
   respond(answer: Answer<any>): void;
 }
@@ -102,9 +104,12 @@ export class Supervisor {
     return this.#closing !== undefined;
   }
 
-  /** Runs `decide` in the next turn's transaction; answers when what it did is on disk. */
-  request<T>(decide: () => T, respond: (answer: Answer<T>) => void): void {
-    this.#requests.push({ decide, respond });
+  /**
+   * Runs `decide` in the next turn's transaction; answers when what it did is on disk. What changes
+   * nothing (`isChange` false) is done while the journal cannot be written too.
+   */
+  request<T>(decide: () => T, respond: (answer: Answer<T>) => void, isChange = true): void {
+    this.#requests.push({ decide, respond, isChange });
     this.#queueTurn();
   }
 
@@ -168,7 +173,9 @@ export class Supervisor {
   /** Within a turn: held while its leader is there. */
   leaderHandle(id: number): ProcessHandle | undefined {
     // Its start may not have been told yet.
-    if (this.roster.get(id)?.state === "STARTING") this.#reconciler.reconcile(id, undefined, true);
+    if (this.roster.get(id)?.state === "STARTING") {
+      this.#reconciler.reconcile(id, undefined, !this.#degraded);
+    }
     return this.#grip.leaderHandle(id);
   }
 
@@ -206,9 +213,11 @@ export class Supervisor {
     const looks = this.#toLook;
     this.#toLook = new Map();
     if (this.#degraded) {
-      refuse(requests, this.#degraded.message);
+      refuse(requests.filter(({ isChange }) => isChange), this.#degraded.message);
+      const others = requests.filter(({ isChange }) => !isChange);
+      const answers = others.map(answer);
       for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, false);
-      return this.#finish([]);
+      return this.#finish(others.map((request, i) => () => request.respond(answers[i]!)));
     }
     try {
       const answers = this.parts.journal.transact(() => {

@@ -26,7 +26,7 @@ type Stream (stdout, stderr)
 # cpus: default 1; memory: bytes, default 0 (none set aside); timeout: s from the start, default 86400, 0 none;
 # grace: s between SIGTERM and SIGKILL, default 10; priority: higher starts first, default 0;
 # after: ids of jobs that must have COMPLETED before this one starts; key: names this request, so that
-# submitting it again returns the first job
+# submitting it again returns the first job, for as long as that is kept; only the environment may differ
 type Spec (
   command: []string,
   name: ?string,
@@ -146,8 +146,8 @@ error NoSuchJob(id: int)
 # field: the name of the field of Spec
 error InvalidJob(field: string, message: string)
 
-# id: the job that has the key
-error KeyConflict(id: int)
+# id: the job that has the key; field: of Spec, in which that job differs
+error KeyConflict(id: int, field: ?string)
 
 error JobEnded(id: int, state: State)
 

@@ -4,7 +4,7 @@ import type { Log } from "../job/log.ts";
 import type { Refusal } from "../job/refusal.ts";
 import { isInvalid, readSpec } from "../job/spec.ts";
 import { type Requests, signalNumber } from "../supervisor/requests.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { Answer, Supervisor } from "../supervisor/supervisor.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
 import { INTERFACE_NAME, type NodeStatus } from "./interface.ts";
@@ -40,7 +40,7 @@ export class HoldfastService implements Service {
   readonly #handlers: Handlers;
 
   constructor(private readonly parts: ServiceParts) {
-    this.#handlers = handlers(parts, (call, decide) => this.#change(call, decide));
+    this.#handlers = handlers(parts, (...change) => this.#change(...change));
   }
 
   /** Submissions, which wait for the disk alone, may wait together. */
@@ -83,28 +83,34 @@ export class HoldfastService implements Service {
   }
 
   /** Has it done in the supervisor's next turn and answers when it is on disk. */
-  #change(call: Call, decide: () => object): void {
-    this.parts.supervisor.request(decide, (answer) => {
+  #change(call: Call, decide: () => object, isChange?: boolean): void {
+    const respond = (answer: Answer<object>) => {
       if ("value" in answer) call.reply(answer.value);
       else failWith(call, answer.refused);
-    });
+    };
+    this.parts.supervisor.request(decide, respond, isChange);
   }
 }
 
 function handlers(
   { supervisor, requests, journal, streams, node }: ServiceParts,
-  change: (call: Call, decide: () => object) => void,
+  change: (call: Call, decide: () => object, isChange?: boolean) => void,
 ): Handlers {
   const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
     const job = journal.job(id);
     if (job) go(job);
     else failWith(call, { error: "NoSuchJob", id });
   };
-  const changeJob = (call: Call, decide: () => { job: JobRecord; created?: boolean }) =>
-    change(call, () => {
-      const { job, ...rest } = decide();
-      return { job: wireJob(job), ...rest };
-    });
+  type Decide = () => { job: JobRecord; created?: boolean };
+  const changeJob = (call: Call, decide: Decide, isChange?: boolean) =>
+    change(
+      call,
+      () => {
+        const { job, ...rest } = decide();
+        return { job: wireJob(job), ...rest };
+      },
+      isChange,
+    );
   return {
     Submit(call, { spec: input }) {
       const spec = readSpec(input);
@@ -116,7 +122,8 @@ function handlers(
     Signal(call, { id, signal }) {
       const number = signalNumber(signal);
       if (number === undefined) throw new InvalidParameter("signal");
-      changeJob(call, () => requests.signal(id, number));
+      // It changes nothing in the journal: a job that fills the disk can be killed.
+      changeJob(call, () => requests.signal(id, number), false);
     },
     Status: (call, { id }) => known(call, id, (job) => call.reply({ job: wireJob(job) })),
     List(call, { states, name, after, limit }) {

@@ -287,3 +287,63 @@ for (const calls of ["pwrite64", "fdatasync,fsync"]) {
     assertEquals((await home.status(running)).exitCode, "7:0");
   });
 }
+
+Deno.test(
+  "on a full disk a job can be signalled, so that one that fills it can be killed",
+  ROOT,
+  async () => {
+    await using home = new Home();
+    await using disk = await Disk.mount(home.state, "size=3m");
+    await home.start();
+    const id = await home.submit(HOLD);
+    await home.running(id);
+    disk.fill();
+    assertEquals((await home.run("submit", "--", "true")).code, 5);
+    assertEquals((await home.run("signal", String(id), "KILL")).code, 0);
+    disk.free();
+    assertEquals((await home.wait(id)).exitCode, "0:9");
+  },
+);
+
+Deno.test(
+  "a stop that the journal refused at first begins with SIGTERM when it takes it",
+  ROOT,
+  async () => {
+    await using home = new Home();
+    await using disk = await Disk.mount(home.state, "size=3m");
+    await home.start();
+    const id = await home.submit(["sleep", "1000"], { timeout: 2, grace: 5 });
+    await home.running(id);
+    disk.fill();
+    await until("the timeout was refused", async () => (await node(home)).degraded !== undefined);
+    disk.free();
+    const job = await home.wait(id);
+    assertEquals([job.reason, job.exitCode], ["timeout", "0:15"]);
+  },
+);
+
+Deno.test(
+  "while nothing can be started jobs stay queued, and the node says why",
+  ROOT,
+  async () => {
+    await using home = new Home();
+    await using disk = await Disk.mount(`${home.state}/runs`, "size=3m,nr_inodes=32");
+    await home.start();
+    disk.fillInodes();
+    const ids = [];
+    for (let i = 0; i < 5; i++) ids.push(await home.submit("echo $HOLDFAST_JOB_ID >> ran; exit 3"));
+    const { cannotStart } = await until("it says so", async () => {
+      const now = await node(home);
+      return now.cannotStart !== undefined && now.running === 0 && now;
+    });
+    assertMatch(cannotStart!, /No space left/);
+    assertMatch((await home.run("node")).stdout, /Starts: +none now, trying again: No space left/);
+    const states = await Promise.all(ids.map(async (id) => (await home.status(id)).state));
+    assertEquals(states, ids.map(() => "QUEUED"));
+    disk.free();
+    const jobs = await Promise.all(ids.map((id) => home.wait(id)));
+    assertEquals(jobs.map(({ exitCode }) => exitCode), ids.map(() => "3:0"));
+    assertEquals(ran(home), ids);
+    assertEquals((await node(home)).cannotStart, undefined);
+  },
+);

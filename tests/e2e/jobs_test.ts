@@ -1,7 +1,11 @@
 /** What becomes of a job, on the compiled binary: its end, its output, its family. */
 
+import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { Home, until } from "./home.ts";
+
+/** x86_64; the same call is 93 on aarch64. */
+const SYS_exit = Deno.build.arch === "x86_64" ? 60 : 93;
 
 Deno.test("a job ends with its own exit code, output and errors apart", async () => {
   await using home = await Home.start();
@@ -253,4 +257,20 @@ Deno.test("prune forgets ended jobs with their logs and keeps the others", async
   assertEquals((await home.use((client) => client.call("Prune", { olderThan: 0 }))).removed, 1);
   assertEquals(await home.status(ended).catch((error) => error.name), "NoSuchJob");
   assertEquals([...Deno.readDirSync(`${home.state}/runs`)].map(({ name }) => name), [String(live)]);
+});
+
+Deno.test("a process whose first thread has ended lives on in the others, and is ended with its job", async () => {
+  await using home = await Home.start();
+  const endFirstThread = `Deno.dlopen("libc.so.6", {
+    syscall: { parameters: ["i64", "i64"], result: "i64" },
+  }).symbols.syscall(${SYS_exit}n, 0n)`;
+  const id = await home.submit([Deno.execPath(), "eval", endFirstThread], { grace: 1 });
+  const { pid } = await home.running(id);
+  const isZombie = () => /\) Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  await until("its first thread has ended", isZombie);
+  await home.restart();
+  assertEquals((await home.status(id)).state, "RUNNING");
+  await home.cancel(id);
+  assertEquals((await home.wait(id)).state, "CANCELLED");
+  await until("it is gone", () => !existsSync(`/proc/${pid}`));
 });
