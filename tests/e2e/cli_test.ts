@@ -164,6 +164,23 @@ Deno.test({
   },
 });
 
+Deno.test("the tour of the README runs as it is printed", async () => {
+  await using home = new Home();
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const [, tour] = /^## A tour\n(.*?)^## /ms.exec(readme)!;
+  const [first, second] = [...tour!.matchAll(/^```\n(.*?)^```$/gms)].map(([, text]) => text!);
+  const commands = (text: string) =>
+    [...text.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
+  const bin = `${home.directory}/bin`;
+  Deno.mkdirSync(bin);
+  Deno.symlinkSync(BINARY, `${bin}/holdfast`);
+  const go = `cd ${home.directory}; PATH=${bin}:$PATH\n`;
+  assertEquals((await inShell(home, `${go}(${commands(first!)}\n) >/dev/null`)).code, 0);
+  await until("the supervisor answers", () => home.answers());
+  const { stdout } = await inShell(home, go + commands(second!));
+  assertEquals(stdout, second!.replace(/^\$ .*\n/gm, ""));
+});
+
 Deno.test("submit prints the id alone; status, list and history tell the job", async () => {
   await using home = await Home.start();
   const { stdout } = await home.run("submit", "--name", "greet", "sh", "-c", "echo hello; exit 7");
