@@ -3,8 +3,17 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration, parseSize } from "../units.ts";
 
+/** The limits of a spec, as src/job/spec.ts has them: told here in the units that were typed. */
+const DAY_S = 86_400;
+const LONGEST_S = 3650 * DAY_S;
+const LIMIT = 1_000_000;
+
+type Reader = (text: string) => number;
+
 export function jobId(text: string): number {
-  return whole(text, 1, "a job's id is a whole number, such as 12");
+  const id = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  if (id >= 1 && Number.isSafeInteger(id)) return id;
+  wrong(`a job's id is a whole number such as 12, and '${text}' is not`);
 }
 
 /** For repeatable arguments. */
@@ -13,29 +22,31 @@ export function jobIds(text: string, before: number[] = []): number[] {
 }
 
 /** s */
-export function duration(text: string): number {
-  return parseDuration(text) ?? wrong("a duration is written 90, 90s, 5m, 2h or 1d");
-}
+export const duration: Reader = quantity("a duration", LONGEST_S, parseDuration, {
+  units: ["s", "d"],
+  examples: "90, 90s, 5m, 2h or 1d",
+});
+export const grace: Reader = quantity("a duration", DAY_S, parseDuration, {
+  units: ["s", "d"],
+  examples: "90, 90s, 5m or 2h",
+});
 
 /** bytes */
-export function size(text: string): number {
-  return parseSize(text) ?? wrong("a size is written 1024, 512M or 2G");
-}
+export const size: Reader = quantity("a size", Number.MAX_SAFE_INTEGER, parseSize, {
+  units: ["B", "T"],
+  examples: "1024, 512M or 2G",
+});
 
-export function count(text: string): number {
-  return whole(text, 0, "a whole number is needed");
-}
-
-export function integer(text: string): number {
-  return /^-?\d{1,7}$/.test(text) ? Number(text) : wrong("a whole number is needed");
-}
+export const count: Reader = whole(0, Number.MAX_SAFE_INTEGER);
+export const cpus: Reader = whole(1, LIMIT);
+export const priority: Reader = whole(-LIMIT, LIMIT);
 
 export function variable(
   text: string,
   before: Record<string, string> = {},
 ): Record<string, string> {
   const at = text.indexOf("=");
-  if (at < 1) wrong("an environment variable is written NAME=VALUE");
+  if (at < 1) wrong(`'${text}' is not a variable, which is written NAME=VALUE`);
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
@@ -47,10 +58,40 @@ export function withExamples(command: Command, ...lines: string[]): Command {
   );
 }
 
-function whole(text: string, least: number, message: string): number {
-  return /^\d{1,15}$/.test(text) && Number(text) >= least ? Number(text) : wrong(message);
+function whole(least: number, most: number): Reader {
+  return (text) => {
+    const number = /^-?\d+$/.test(text) ? Number(text) : NaN;
+    if (number >= least && number <= most) return number;
+    wrong(`'${text}' is not a whole number from ${least} to ${most}`);
+  };
+}
+
+interface Wording {
+  /** In which the range is told when none was typed, and when what was typed is none. */
+  readonly units: readonly [absent: string, unknown: string];
+  readonly examples: string;
+}
+
+function quantity(
+  what: string,
+  most: number,
+  parse: (text: string) => number | undefined,
+  { units: [absent, unknown], examples }: Wording,
+): Reader {
+  return (text) => {
+    const value = parse(text);
+    if (value !== undefined && value <= most) return value;
+    const typed = /^\d+([a-z]*)$/i.exec(text)?.[1];
+    const unit = typed === ""
+      ? absent
+      : typed !== undefined && parse(`1${typed}`)
+      ? typed
+      : unknown;
+    const range = `0 to ${Math.floor(most / parse(`1${unit}`)!)}${unit}`;
+    wrong(`'${text}' is not ${what} from ${range}, such as ${examples}`);
+  };
 }
 
 function wrong(message: string): never {
-  throw new InvalidArgumentError(`${message}.`);
+  throw new InvalidArgumentError(message);
 }

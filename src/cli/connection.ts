@@ -3,12 +3,14 @@
 import type { Command } from "commander";
 import { socketPath } from "../paths.ts";
 import { Client, NoSupervisor } from "../varlink/client.ts";
-import { EXIT, tell } from "./failure.ts";
+import { EXIT, Failure, tell } from "./failure.ts";
 import { complain } from "./output.ts";
 
 /** How long `run`, `wait` and `logs -f` wait for the next supervisor. */
 const PATIENCE_MS = 60_000;
 const RETRY_MS = 100;
+/** sun_path of unix(7), without its NUL. */
+const SOCKET_PATH_BYTES = 107;
 
 export interface GlobalOptions {
   readonly socket?: string;
@@ -20,9 +22,22 @@ export function globals(command: Command): GlobalOptions {
   return command.optsWithGlobals();
 }
 
+/** What is empty counts as not given. Throws Failure when no socket can have such a path. */
 export function socketOf(command: Command): string {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  return socketPath(globals(command), surroundings);
+  const { socket, runtimeDir } = globals(command);
+  const surroundings = {
+    env: (name: string) => Deno.env.get(name) || undefined,
+    uid: Deno.uid() ?? 0,
+  };
+  const given = { socket: socket || undefined, runtimeDir: runtimeDir || undefined };
+  const path = socketPath(given, surroundings);
+  const { length } = new TextEncoder().encode(path);
+  if (length <= SOCKET_PATH_BYTES) return path;
+  throw new Failure(
+    `the socket path ${path} has ${length} bytes, and a socket address holds ${SOCKET_PATH_BYTES}\n` +
+      "Give a shorter one, as by a symbolic link, with --socket or $HOLDFAST_SOCKET.",
+    EXIT.usage,
+  );
 }
 
 /** Runs `body` with a connection. */

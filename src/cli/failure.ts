@@ -55,7 +55,8 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
       return told(`invalid job: ${field} ${message}`, EXIT.usage);
     case "KeyConflict":
       return told(
-        `job ${id} has this key, and another specification; use another key`,
+        `job ${id} has this key, with another ${specification(field)}; ` +
+          `holdfast status ${id} shows it, another key makes a new job`,
         EXIT.refused,
       );
     case "JobEnded":
@@ -66,7 +67,7 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
       return told(`the queue is full (${limit} jobs); try again later`, EXIT.refused);
     case "Draining":
       return told(
-        "the node is draining and takes no jobs; holdfast resume ends that",
+        "the node takes no jobs now: it is draining (holdfast resume ends that), or ending",
         EXIT.refused,
       );
     case "JournalUnavailable":
@@ -75,7 +76,7 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
         EXIT.refused,
       );
     case "LimitExceeded":
-      return told(`the supervisor's limit of ${limit} ${what} is exceeded`, EXIT.refused);
+      return told(tellLimit(String(what), Number(limit)), EXIT.refused);
     case "PermissionDenied":
       return told("the supervisor answers only root and its own user", EXIT.refused);
     case "InvalidParameter":
@@ -83,4 +84,22 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
     default:
       return told(`the supervisor answered ${name} ${JSON.stringify(parameters)}`, EXIT.failed);
   }
+}
+
+function tellLimit(what: string, limit: number): string {
+  const told = `the supervisor's limit of ${limit} ${what} is exceeded`;
+  if (what !== "message bytes") return told;
+  return `${told}\n` +
+    "--clean-env sends less of the environment; max_message in the configuration raises the limit.";
+}
+
+/** A field of Spec as a person calls it; older supervisors do not say which it was. */
+function specification(field: unknown): string {
+  const names: Record<string, string> = {
+    cpus: "number of CPUs",
+    memory: "amount of memory",
+    after: "list of jobs to follow",
+    grace: "grace period",
+  };
+  return typeof field === "string" ? names[field] ?? field : "specification";
 }

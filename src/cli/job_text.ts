@@ -1,7 +1,7 @@
 /** A job as a person reads it. Pure. */
 
 import type { Job, State } from "../varlink/interface.ts";
-import { printable } from "./table.ts";
+import { layOutFacts, printable } from "./table.ts";
 
 const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
 
@@ -53,9 +53,9 @@ export function sizeText(bytes: number): string {
 }
 
 /** Lines of `status`: what is known, one fact a line. */
-export function describeJob(job: Job, nowMs: number): string[] {
+export function describeJob(job: Job, nowMs: number, width?: number): string[] {
   const { spec, usage } = job;
-  const facts: [string, string | undefined][] = [
+  return layOutFacts([
     ["Job", String(job.id)],
     ["Name", spec.name],
     ["State", stateText(job)],
@@ -78,9 +78,7 @@ export function describeJob(job: Job, nowMs: number): string[] {
     ["Elapsed", elapsedText(job, nowMs)],
     ["CPU time", usage && durationText(usage.userTimeMs + usage.systemTimeMs)],
     ["Released", job.endedAt ? (job.released ? "yes" : "no") : undefined],
-  ];
-  return facts.filter(([, text]) => text)
-    .map(([name, text]) => `${`${name}:`.padEnd(11)} ${printable(text!)}`);
+  ], width);
 }
 
 export function exitText(exitCode: string): string {

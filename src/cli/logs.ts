@@ -1,4 +1,7 @@
-/** holdfast logs: what a job wrote, byte for byte; stdout to stdout, stderr to stderr. */
+/**
+ * holdfast logs: what a job wrote, byte for byte; stdout to stdout, stderr to stderr. One stream that
+ * was asked for alone goes to standard output, as the output of any command does.
+ */
 
 import { Buffer } from "node:buffer";
 import { type Command, Option } from "commander";
@@ -22,7 +25,10 @@ export function logs(): Command {
   const command = verb("logs", "print what a job has written")
     .argument("<id>", "id of the job", jobId)
     .option("-f, --follow", "go on until the job has ended, through restarts of the supervisor")
-    .addOption(new Option("--stream <name>", "only this one").choices(["stdout", "stderr"]))
+    .addOption(
+      new Option("--stream <name>", "only this one, to standard output")
+        .choices(["stdout", "stderr"]),
+    )
     .option("--offset <bytes>", "begin there; needs --stream", count)
     .action((id: number, options: LogOptions) => {
       if (options.offset !== undefined && !options.stream) {
@@ -50,7 +56,7 @@ async function show(
   command: Command,
   id: number,
   stream: Stream,
-  { offset: first = 0, follow = false, wasThere }: LogOptions,
+  { stream: only, offset: first = 0, follow = false, wasThere }: LogOptions,
 ): Promise<void> {
   let offset = first;
   const { json } = globals(command);
@@ -60,7 +66,7 @@ async function show(
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
       if (json) printJson(reply);
-      else write(bytes, stream);
+      else write(bytes, only ? "stdout" : stream);
     }
   };
   await (follow ? withAnyClient(command, copy, { wasThere }) : withClient(command, copy));

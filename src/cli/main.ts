@@ -10,7 +10,7 @@ import { history } from "./history.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { describeNode, drain, node, resume } from "./node.ts";
-import { complain, print, printError, printJson, ReaderGone } from "./output.ts";
+import { complain, print, printError, printJson, ReaderGone, width } from "./output.ts";
 import { prune } from "./prune.ts";
 import { rebuild } from "./rebuild.ts";
 import { recover } from "./recover.ts";
@@ -58,9 +58,10 @@ A first job:
   $ holdfast run echo hello`;
 
 /** Returns the exit code. */
-export async function main(words: string[]): Promise<number> {
+export async function main(typed: string[]): Promise<number> {
   try {
-    await program(words).parseAsync(words, { from: "user" });
+    const { root, words } = prepare(typed);
+    await root.parseAsync(words, { from: "user" });
     return EXIT.done;
   } catch (error) {
     // Commander has printed what was wrong, or the help that was asked for.
@@ -72,40 +73,68 @@ export async function main(words: string[]): Promise<number> {
   }
 }
 
-function program(words: string[]): Command {
-  const program = addGlobals(new Command("holdfast"))
+/** What was typed: its verb, and the words with `help VERB` and `--help VERB` made `VERB --help`. */
+function read(root: Command, typed: string[]): { verb?: string; words: string[] } {
+  let at = indexOfVerb(root, typed, 0);
+  let isHelp = typed.slice(0, at).some((word) => word === "-h" || word === "--help");
+  if (typed[at] === "help") {
+    isHelp = true;
+    at = indexOfVerb(root, typed, at + 1);
+  }
+  const verb = typed[at];
+  if (verb === undefined || verb === "help") return { words: isHelp ? ["--help"] : typed };
+  // Help for what is no verb would be taken for an answer.
+  if (!Object.hasOwn(VERBS, verb)) return { verb, words: [verb] };
+  return { verb, words: isHelp ? [verb, "--help"] : typed };
+}
+
+/** Where the first word is that is neither an option nor its value. */
+function indexOfVerb(root: Command, words: string[], from: number): number {
+  let at = from;
+  while (words[at]?.startsWith("-")) {
+    at += root.options.some((option) => option.required && option.long === words[at]) ? 2 : 1;
+  }
+  return at;
+}
+
+function prepare(typed: string[]): { root: Command; words: string[] } {
+  const root = addGlobals(new Command("holdfast"))
     .description("Runs jobs on this node and never loses its grip on them.")
     .version(`holdfast ${version} (commit ${commit})`, "-V, --version")
     .enablePositionalOptions()
-    .helpCommand(false)
-    .allowExcessArguments()
-    .addHelpText("after", EPILOGUE)
-    .action(() => overview(program));
-  const called = words.filter((word) => Object.hasOwn(VERBS, word));
-  const wanted = called.length > 0 ? [...new Set(called)] : Object.keys(VERBS);
-  for (const name of wanted) program.addCommand(VERBS[name]!());
-  for (const command of [program, ...program.commands]) {
+    .helpCommand("help [verb]", "explain a verb")
+    .addHelpText("after", EPILOGUE);
+  const { verb, words } = read(root, typed);
+  if (verb === undefined) root.action(() => overview(root));
+  const wanted = verb !== undefined && Object.hasOwn(VERBS, verb) ? [verb] : Object.keys(VERBS);
+  for (const name of wanted) root.addCommand(VERBS[name]!());
+  for (const command of [root, ...root.commands]) {
     const wrongUse = LIKE_JOB.includes(command.name()) ? EXIT.notTheJob : EXIT.usage;
     command.exitOverride(({ exitCode, code, message }) => {
       throw new CommanderError(exitCode === 0 ? EXIT.done : wrongUse, code, message);
     })
       .showSuggestionAfterError()
-      .showHelpAfterError(`See: ${command === program ? "" : "holdfast "}${command.name()} --help`)
+      .showHelpAfterError(`See: ${command === root ? "" : "holdfast "}${command.name()} --help`)
       .configureOutput({
         writeOut: (text) => print(text.replace(/\n$/, "")),
         writeErr: printError,
-        outputError: (text, write) => write(text.replace(/^error: /, "holdfast: ")),
+        outputError: (text, write) => write(`holdfast: ${shorten(text)}`),
       });
   }
-  return program;
+  return { root, words };
+}
+
+/** Of Commander's words about a wrong value only the option's name: the reader of it says the rest. */
+function shorten(text: string): string {
+  return text.replace(/^error: /, "")
+    .replace(/^command-argument value '.*' is invalid for argument '[^']*'\. /s, "")
+    .replace(/^option '(?:-\w, )?(--[\w-]+)[^']*' argument '.*' is invalid\. /s, "$1: ");
 }
 
 /** Bare `holdfast`: how the node is, or how to start one. */
-async function overview(program: Command): Promise<void> {
-  const [unknown] = program.args;
-  if (unknown !== undefined) program.error(`error: unknown command '${unknown}'`);
-  const reply = await withClient(program, (client) => client.call("Node", {}));
-  if (globals(program).json) return printJson(reply);
-  for (const line of describeNode(reply.node)) print(line);
+async function overview(root: Command): Promise<void> {
+  const reply = await withClient(root, (client) => client.call("Node", {}));
+  if (globals(root).json) return printJson(reply);
+  for (const line of describeNode(reply.node, width())) print(line);
   print("\nholdfast --help lists the commands.");
 }

@@ -5,7 +5,8 @@ import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
 import { sizeText } from "./job_text.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, report, width } from "./output.ts";
+import { layOutFacts } from "./table.ts";
 import { verb } from "./verb.ts";
 
 export function node(): Command {
@@ -27,28 +28,34 @@ export function resume(): Command {
 function nodeVerb(name: string, method: "Node" | "Drain" | "Resume", description: string): Command {
   const command = verb(name, description).action(async () => {
     const reply = await withClient(command, (client) => client.call(method, {}));
-    if (globals(command).json) printJson(reply);
-    else for (const line of describeNode(reply.node)) print(line);
+    const printAnswer = () => {
+      if (globals(command).json) printJson(reply);
+      else for (const line of describeNode(reply.node, width())) print(line);
+    };
+    if (method === "Node") printAnswer();
+    else report(`the node is ${stateOf(reply.node)}`, printAnswer);
   });
   return withExamples(command, `holdfast ${name}`);
 }
 
-export function describeNode(node: NodeStatus): string[] {
-  const { recovery } = node;
-  const state = node.degraded
-    ? `degraded: ${node.degraded}`
-    : node.draining
-    ? "draining"
-    : "accepting jobs";
-  return [
-    `Node:       ${node.name}, ${state}`,
-    `Supervisor: holdfast ${node.version}, pid ${node.pid}, since ${node.startedAt}`,
-    `Jobs:       ${node.running} running, ${node.queued} queued`,
-    ...(node.cannotStart ? [`Starts:     none now, trying again: ${node.cannotStart}`] : []),
-    `CPUs:       ${node.cpusAllocated} of ${node.cpus} allocated`,
-    `Memory:     ${sizeText(node.memoryAllocated)} of ${sizeText(node.memory)} allocated`,
-    `Recovery:   ${recovery.at}, ${recovery.durationMs} ms: ${recovery.kept} kept, ` +
-    `${recovery.adopted} adopted, ${recovery.requeued} requeued, ${recovery.ended} ended, ` +
-    `${recovery.interrupted} interrupted`,
-  ];
+export function describeNode(node: NodeStatus, width?: number): string[] {
+  const { recovery, cannotStart } = node;
+  return layOutFacts([
+    ["Node", `${node.name}, ${stateOf(node)}`],
+    ["Supervisor", `holdfast ${node.version}, pid ${node.pid}, since ${node.startedAt}`],
+    ["Jobs", `${node.running} running, ${node.queued} queued`],
+    ["Starts", cannotStart && `none now, trying again: ${cannotStart}`],
+    ["CPUs", `${node.cpusAllocated} of ${node.cpus} allocated`],
+    ["Memory", `${sizeText(node.memoryAllocated)} of ${sizeText(node.memory)} allocated`],
+    [
+      "Recovery",
+      `${recovery.at}, ${recovery.durationMs} ms: ${recovery.kept} kept, ` +
+      `${recovery.adopted} adopted, ${recovery.requeued} requeued, ${recovery.ended} ended, ` +
+      `${recovery.interrupted} interrupted`,
+    ],
+  ], width);
+}
+
+function stateOf({ degraded, draining }: NodeStatus): string {
+  return degraded ? `degraded: ${degraded}` : draining ? "draining" : "accepting jobs";
 }

@@ -1,5 +1,7 @@
 /** Writing to the terminal or the pipe. */
 
+import { EXIT, Failure } from "./failure.ts";
+
 const encoder = new TextEncoder();
 
 const NON_BLOCKING = 0o4000;
@@ -15,14 +17,16 @@ export class ReaderGone extends Error {
 
 const outlets: Partial<Record<"stdout" | "stderr", Writer>> = {};
 
-/** Writes all of it, however slowly it is read. Throws ReaderGone. */
+/** Writes all of it, however slowly it is read. Throws ReaderGone, and Failure when it cannot. */
 export function write(bytes: Uint8Array, to: "stdout" | "stderr"): void {
   const outlet = outlets[to] ??= openOutlet(to);
   try {
     for (let sent = 0; sent < bytes.length;) sent += outlet.writeSync(bytes.subarray(sent));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("nobody reads the output");
-    throw error;
+    const cause = (error as Error).message.replace(/ \(os error \d+\)$/, "");
+    const name = to === "stdout" ? "standard output" : "standard error";
+    throw new Failure(`cannot write to ${name}: ${cause}`, EXIT.failed);
   }
 }
 
@@ -55,6 +59,16 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
+/** Prints the answer to what has been done; when that fails, `done` is told with the failure. */
+export function report(done: string, printAnswer: () => void): void {
+  try {
+    printAnswer();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(`${error.message}\n${done}`, error.exitCode);
+  }
+}
+
 /** Tells on standard error what is wrong; whether anybody reads it changes nothing. */
 export function complain(message: string): void {
   const [first, ...rest] = message.split("\n");
@@ -78,7 +92,8 @@ export function isColourful(): boolean {
 export function width(): number | undefined {
   if (!Deno.stdout.isTerminal()) return undefined;
   try {
-    return Deno.consoleSize().columns;
+    // A terminal that was never told its size says 0.
+    return Deno.consoleSize().columns || undefined;
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { duration, withExamples } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, report } from "./output.ts";
 import { verb } from "./verb.ts";
 
 export function prune(): Command {
@@ -15,8 +15,11 @@ export function prune(): Command {
     )
     .action(async ({ olderThan }: { olderThan?: number }) => {
       const reply = await withClient(command, (client) => client.call("Prune", { olderThan }));
-      if (globals(command).json) printJson(reply);
-      else print(`${reply.removed} jobs removed`);
+      const removed = `${reply.removed} jobs removed`;
+      report(removed, () => {
+        if (globals(command).json) printJson(reply);
+        else print(removed);
+      });
     });
   return withExamples(command, "holdfast prune", "holdfast prune --older-than 2h");
 }

@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import { jobId, withExamples } from "./arguments.ts";
-import { globals, withClient } from "./connection.ts";
-import { print, printJson } from "./output.ts";
+import { withClient } from "./connection.ts";
+import { reportJob } from "./submit.ts";
 import { verb } from "./verb.ts";
 
 export function resubmit(): Command {
@@ -11,8 +11,7 @@ export function resubmit(): Command {
     .argument("<id>", "id of the job", jobId)
     .action(async (id: number) => {
       const reply = await withClient(command, (client) => client.call("Resubmit", { id }));
-      if (globals(command).json) printJson(reply);
-      else print(String(reply.job.id));
+      reportJob(command, reply, "was submitted");
     });
   return withExamples(command, "holdfast resubmit 12");
 }

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { Job } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
+import { askToEnd } from "./cancel.ts";
 import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT, tell } from "./failure.ts";
 import { showLogs } from "./logs.ts";
@@ -64,7 +65,7 @@ function cancelOnSignal(command: Command, submitted: Promise<number>): void {
     isAsked = true;
     const known = await submitted.catch(() => undefined);
     if (known === undefined) return;
-    await withAnyClient(command, (client) => client.call("Cancel", { id: known }), THERE)
+    await withAnyClient(command, (client) => askToEnd(client, known), THERE)
       .catch((error) => complain(`job ${known} could not be cancelled: ${tell(error).message}`));
   };
   Deno.addSignalListener("SIGINT", () => void cancel("SIGINT"));

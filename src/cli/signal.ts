@@ -5,7 +5,7 @@ import { jobId, withExamples } from "./arguments.ts";
 import { VarlinkError } from "../varlink/client.ts";
 import { globals, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { printJson } from "./output.ts";
+import { printJson, report } from "./output.ts";
 import { verb } from "./verb.ts";
 
 export function signal(): Command {
@@ -21,7 +21,7 @@ export function signal(): Command {
             EXIT.usage,
           );
         });
-      if (globals(command).json) printJson(reply);
+      if (globals(command).json) report("the signal was sent", () => printJson(reply));
     });
   return withExamples(command, "holdfast signal 12 USR1", "holdfast signal 12 SIGSTOP");
 }

@@ -1,10 +1,19 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
-import type { Spec } from "../varlink/interface.ts";
-import { count, duration, integer, jobIds, size, variable, withExamples } from "./arguments.ts";
+import type { Job, Spec } from "../varlink/interface.ts";
+import {
+  cpus,
+  duration,
+  grace,
+  jobIds,
+  priority,
+  size,
+  variable,
+  withExamples,
+} from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, report } from "./output.ts";
 import { verb } from "./verb.ts";
 
 export function submit(): Command {
@@ -14,8 +23,7 @@ export function submit(): Command {
         command,
         (client) => client.call("Submit", { spec: readSpec(command, words) }),
       );
-      if (globals(command).json) printJson(reply);
-      else print(String(reply.job.id));
+      reportJob(command, reply, reply.created ? "was submitted" : "was submitted before");
     });
   return withExamples(
     command,
@@ -24,6 +32,15 @@ export function submit(): Command {
     "holdfast submit --after 12 --key nightly-2026-11-24 ./report.sh",
     "holdfast submit sh -c 'sort big.txt > sorted.txt'",
   );
+}
+
+/** Prints a new job's id, or its reply; `what` has become of it even when nobody can read that. */
+export function reportJob(command: Command, reply: { job: Job }, what: string): void {
+  const { id } = reply.job;
+  report(`job ${id} ${what}`, () => {
+    if (globals(command).json) printJson(reply);
+    else print(String(id));
+  });
 }
 
 /** Options after the command belong to the command. */
@@ -39,7 +56,7 @@ export function addSpecOptions(command: Command): Command {
       "--clean-env",
       "send only PATH, HOME, USER, LOGNAME, SHELL, LANG and TERM of this environment",
     )
-    .option("--cpus <n>", "CPUs it needs (default 1)", count)
+    .option("--cpus <n>", "CPUs it needs (default 1)", cpus)
     .option(
       "--memory <size>",
       "memory it needs, such as 512M or 2G (default: none set aside)",
@@ -50,8 +67,8 @@ export function addSpecOptions(command: Command): Command {
       "stop it after this long, such as 90s or 2h (default 1d, 0 for never)",
       duration,
     )
-    .option("--grace <duration>", "time between SIGTERM and SIGKILL (default 10s)", duration)
-    .option("--priority <n>", "higher starts first (default 0)", integer)
+    .option("--grace <duration>", "time between SIGTERM and SIGKILL (default 10s)", grace)
+    .option("--priority <n>", "higher starts first (default 0)", priority)
     .addOption(
       new Option("--after <id>", "start when this job has completed; may be repeated").argParser(
         jobIds,

@@ -6,7 +6,7 @@ import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { globals, socketOf, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, report } from "./output.ts";
 import { verb } from "./verb.ts";
 
 const PATIENCE_MS = 30_000;
@@ -21,10 +21,12 @@ export function upgrade(): Command {
       const before = await withClient(command, (client) => client.call("Node", {}));
       askToBeReplaced(before.node.pid, socketOf(command));
       const node = await successor(command, before.node);
-      if (globals(command).json) printJson({ node });
-      else {print(
-          `holdfast ${before.node.version} was replaced by ${node.version}, pid ${node.pid}`,
-        );}
+      const done =
+        `holdfast ${before.node.version} was replaced by ${node.version}, pid ${node.pid}`;
+      report(done, () => {
+        if (globals(command).json) printJson({ node });
+        else print(done);
+      });
     });
   return withExamples(
     command,

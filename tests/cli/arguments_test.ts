@@ -2,14 +2,17 @@ import { Command, InvalidArgumentError } from "commander";
 import assert from "node:assert/strict";
 import {
   count,
+  cpus,
   duration,
-  integer,
+  grace,
   jobId,
   jobIds,
+  priority,
   size,
   variable,
 } from "../../src/cli/arguments.ts";
 import { addSpecOptions, readSpec } from "../../src/cli/submit.ts";
+import { isInvalid, readSpec as readShape } from "../../src/job/spec.ts";
 import { socketsNamed } from "../../src/cli/upgrade.ts";
 
 Deno.test("a wrong argument is refused with a right one", () => {
@@ -19,11 +22,46 @@ Deno.test("a wrong argument is refused with a right one", () => {
     [duration, ["", "-5", "5w", "1h30"]],
     [size, ["", "5x", "-1M"]],
     [count, ["-1", "x"]],
-    [integer, ["", "1.5", "--1"]],
+    [cpus, ["0", "four", "1000001"]],
+    [grace, ["2d"]],
+    [priority, ["", "1.5", "--1", "99999999999999999999"]],
     [variable, ["NAME", "=value", ""]],
   ];
   for (const [read, texts] of wrong) {
     for (const text of texts) assert.throws(() => read(text), InvalidArgumentError, text);
+  }
+});
+
+Deno.test("a range is told in the unit that was typed", () => {
+  const told = (read: (text: string) => unknown, text: string) => {
+    try {
+      return read(text);
+    } catch (error) {
+      return /from (\S+) to (\S+?),? /.exec(`${(error as Error).message} `)?.slice(1).join("..");
+    }
+  };
+  assert.equal(told(duration, "1000000d"), "0..3650d");
+  assert.equal(told(duration, "99999999h"), "0..87600h");
+  assert.equal(told(duration, "99999999999"), "0..315360000s");
+  assert.equal(told(duration, "soon"), "0..3650d");
+  assert.equal(told(grace, "25h"), "0..24h");
+  assert.equal(told(size, "99999999G"), "0..8388607G");
+  assert.equal(told(cpus, "four"), "1..1000000");
+});
+
+Deno.test("what the command line takes is what a spec may hold", () => {
+  const field = (spec: object) => isInvalid(readShape({ command: ["x"], ...spec }));
+  for (
+    const [name, read, most] of [
+      ["timeout", duration, 3650 * 86_400],
+      ["grace", grace, 86_400],
+      ["cpus", cpus, 1_000_000],
+      ["priority", priority, 1_000_000],
+      ["memory", size, Number.MAX_SAFE_INTEGER],
+    ] as const
+  ) {
+    assert.deepEqual([field({ [name]: most }), field({ [name]: most + 1 })], [false, true], name);
+    assert.throws(() => read(String(most + 1)), InvalidArgumentError, name);
   }
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { askToEnd } from "../../src/cli/cancel.ts";
 import { Failure, tell } from "../../src/cli/failure.ts";
-import { NoSupervisor, VarlinkError } from "../../src/varlink/client.ts";
+import { type Client, NoSupervisor, VarlinkError } from "../../src/varlink/client.ts";
 import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
 import { NoPlace } from "../../src/paths.ts";
 
@@ -47,6 +48,34 @@ Deno.test("every error of the interface is told in words", () => {
     assert.ok(name in REFUSALS, `${name} has no exit code here`);
     assert.ok(!tell(new VarlinkError(name, PARAMETERS)).message.includes(name), name);
   }
+});
+
+Deno.test("a refusal says what to do about it", () => {
+  const message = (name: string, parameters: Record<string, unknown>) =>
+    tell(new VarlinkError(name, parameters)).message;
+  assert.match(
+    message("KeyConflict", { id: 24, field: "directory" }),
+    /^job 24 has this key, with another directory; holdfast status 24/,
+  );
+  assert.match(message("KeyConflict", { id: 24, field: "cpus" }), /another number of CPUs;/);
+  assert.match(message("KeyConflict", { id: 24 }), /another specification;/);
+  assert.match(
+    message("LimitExceeded", { what: "message bytes", limit: 1048576 }),
+    /--clean-env .*max_message/,
+  );
+  assert.ok(!message("LimitExceeded", { what: "connections", limit: 5 }).includes("max_message"));
+  assert.match(message("Draining", {}), /draining \(holdfast resume .*or ending/);
+});
+
+Deno.test("a cancel that the journal refuses names the way that needs no journal", async () => {
+  const answering = (error: Error) => ({ call: () => Promise.reject(error) }) as unknown as Client;
+  const refused = new VarlinkError("JournalUnavailable", { message: "disk full" });
+  await assert.rejects(askToEnd(answering(refused), 12), (error: Failure) => {
+    assert.match(error.message, /disk full.*\n.*holdfast signal 12 KILL/);
+    return error.exitCode === 5;
+  });
+  const unknown = new VarlinkError("NoSuchJob", { id: 12 });
+  await assert.rejects(askToEnd(answering(unknown), 12), unknown);
 });
 
 Deno.test("other failures have their exit codes", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../assert.ts";
 import { exitCodeOf } from "../../src/cli/job_text.ts";
-import { layOut } from "../../src/cli/table.ts";
+import { columns, layOut, layOutFacts, printable } from "../../src/cli/table.ts";
 import { makeConfig } from "../../src/config.ts";
 import { configPaths, runtimeDirectory, socketPath, stateDirectory } from "../../src/paths.ts";
 import { parseDuration, parseSize } from "../../src/units.ts";
@@ -23,20 +23,63 @@ Deno.test("durations and sizes are read as people write them, and nothing else i
   );
 });
 
-Deno.test("a table fits the terminal, and no name can move the cursor", () => {
+/** Letters of all kinds: control characters, wide ones, marks, what turns a line around. */
+const odd = fc.string({ unit: "binary", maxLength: 60 });
+// deno-lint-ignore no-control-regex
+const MOVES = /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;
+
+Deno.test("a table and a list of facts fit any terminal, and no name can move the cursor", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.string({ maxLength: 8 }), fc.string())),
-      fc.integer({ min: 30, max: 80 }),
+      fc.array(fc.tuple(odd, fc.constantFrom("RUNNING (cancel)", ""), odd)),
+      fc.integer({ min: 9, max: 80 }),
       (rows, width) => {
-        for (const line of layOut(["NAME", "COMMAND"], rows, { width })) {
-          assert([...line].length <= width, line);
-          // deno-lint-ignore no-control-regex
-          assert(!/[\x00-\x1f\x7f-\x9f]/.test(line));
+        const facts = rows.map(([name, , text]) => [printable(name).slice(0, 9), text] as const);
+        const lines = [
+          ...layOut(["NAME", "STATE", "COMMAND"], rows, { width }),
+          ...layOutFacts(facts, width),
+        ];
+        for (const line of lines) {
+          assert(columns(line) <= width, line);
+          assert(!MOVES.test(line), JSON.stringify(line));
         }
       },
     ),
   );
+});
+
+Deno.test("East Asian letters take two columns, marks on a letter none", () => {
+  assertEquals(["abc", "\u65e5\u672c", "e\u0301", "\uff01", "\u{1f600}"].map(columns), [
+    3,
+    4,
+    1,
+    2,
+    2,
+  ]);
+});
+
+Deno.test("a narrow table keeps its first columns; its widest gives way first", () => {
+  const rows = [["1", "COMPLETED", "x".repeat(40)]];
+  const line = (width: number) => layOut(["ID", "STATE", "COMMAND"], rows, { width })[1];
+  assertEquals(line(80), `1   COMPLETED  ${"x".repeat(40)}`);
+  assertEquals(line(30), `1   COMPLETED  ${"x".repeat(14)}…`);
+  assertEquals(line(16), "1   COMPLETED  …");
+  assertEquals(line(10), "1   COMPL…");
+});
+
+Deno.test("a fact that is too long goes on in the next line, and nothing of it is lost", () => {
+  const text = "aaaa bbbb cccc dddd eeee ffff";
+  assertEquals(layOutFacts([["Name", text], ["Other", undefined]]), [`Name:       ${text}`]);
+  assertEquals(layOutFacts([["Name", text]], 32), [
+    "Name:       aaaa bbbb cccc dddd",
+    "            eeee ffff",
+  ]);
+  assertEquals(layOutFacts([["Name", text]], 12), [
+    "Name: aaaa",
+    " bbbb cccc",
+    " dddd eeee",
+    " ffff",
+  ]);
 });
 
 Deno.test("run and wait exit as the job did, and a stopped job is never a success", () => {

@@ -1,11 +1,12 @@
 /** The command line, on the compiled binary: what a person types and sees, and what a script tests. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { BINARY, Home, until } from "./home.ts";
+import { columns } from "../../src/cli/table.ts";
+import { BINARY, Home, type Output, until } from "./home.ts";
 
 const VERBS = [
   "daemon submit run cancel status list wait logs watch signal resubmit",
-  "history node drain resume prune recover upgrade",
+  "history node drain resume prune recover rebuild upgrade",
 ].join(" ").split(" ");
 
 Deno.test("every verb has help with an example", async () => {
@@ -49,6 +50,135 @@ Deno.test("wrong use exits 2 and points to the help", async () => {
     assertMatch(stderr, /^holdfast: /);
     assert(!/\bat .*:\d+:\d+/.test(stderr), "no stack trace");
   }
+});
+
+Deno.test("help VERB and --help VERB explain the verb; alone they list all verbs", async () => {
+  await using home = new Home();
+  const submit = await home.run("submit", "--help");
+  for (const words of [["help", "submit"], ["--help", "submit"], ["--json", "help", "submit"]]) {
+    assertEquals(await home.run(...words), submit, words.join(" "));
+  }
+  const all = await home.run("--help");
+  for (const verb of VERBS) assertMatch(all.stdout, new RegExp(`^ {2}${verb} `, "m"));
+  assertEquals(await home.run("help"), all);
+});
+
+Deno.test("what is no verb or option is an error with --help too, and the nearest is named", async () => {
+  await using home = new Home();
+  for (const words of [["sumbit", "true"], ["sumbit", "--help"], ["help", "sumbit"]]) {
+    const { code, stdout, stderr } = await home.run(...words);
+    assertEquals([code, stdout], [2, ""], words.join(" "));
+    assertMatch(stderr, /^holdfast: unknown command 'sumbit'\n\(Did you mean submit\?\)\nSee: /);
+  }
+  const { code, stderr } = await home.run("submit", "--nam", "x", "true");
+  assertEquals(code, 2);
+  assertMatch(stderr, /^holdfast: unknown option '--nam'\n\(Did you mean --name\?\)/);
+});
+
+Deno.test("a wrong value is told in one sentence that says which are right", async () => {
+  await using home = new Home();
+  const told: [string[], string][] = [
+    [["status", "x"], "a job's id is a whole number such as 12, and 'x' is not"],
+    [
+      ["submit", "--timeout", "1000000d", "true"],
+      "--timeout: '1000000d' is not a duration from 0 to 3650d, such as 90, 90s, 5m, 2h or 1d",
+    ],
+    [
+      ["list", "-n", "few"],
+      "--limit: 'few' is not a whole number from 0 to 9007199254740991",
+    ],
+  ];
+  for (const [words, message] of told) {
+    const { code, stderr } = await home.run(...words);
+    assertEquals([code, stderr.split("\n")[0]], [2, `holdfast: ${message}`]);
+  }
+  assertEquals((await home.run("run", "--cpus", "four", "true")).code, 125);
+});
+
+Deno.test("an empty socket counts as none given; one that no address holds is told", async () => {
+  await using home = await Home.start();
+  assertEquals((await home.runAs({ env: { HOLDFAST_SOCKET: "" } }, "node")).code, 0);
+  assertEquals((await home.run("node", "--socket", "")).code, 0);
+  const { code, stderr } = await home.run("node", "--socket", `/${"x".repeat(107)}`);
+  assertEquals(code, 2);
+  assertMatch(stderr, /^holdfast: the socket path \S+ has 108 bytes, .* holds 107\n/);
+});
+
+Deno.test("output that cannot be written is told as ours, with what has been done", async () => {
+  await using home = await Home.start();
+  const toFull = async (...words: string[]) => {
+    const { code, stderr } = await inShell(home, '"$BINARY" "$@" >/dev/full', ...words);
+    assertEquals(code, 1);
+    return stderr;
+  };
+  const cannot = "holdfast: cannot write to standard output: No space left on device\n";
+  assertEquals(await toFull("submit", "true"), `${cannot}  job 1 was submitted\n`);
+  await home.wait(1);
+  assertEquals(await toFull("resubmit", "1", "--json"), `${cannot}  job 2 was submitted\n`);
+  assertEquals(await toFull("cancel", "1"), `${cannot}  job 1 is COMPLETED\n`);
+  assertEquals(await toFull("drain"), `${cannot}  the node is draining\n`);
+  assertEquals(await toFull("list"), cannot);
+});
+
+Deno.test("one stream that is asked for goes to standard output", async () => {
+  await using home = await Home.start();
+  const id = await home.submit("echo out; echo err >&2");
+  await home.wait(id);
+  const logs = async (...words: string[]) => {
+    const { stdout, stderr } = await home.run("logs", ...words, String(id));
+    return [stdout, stderr];
+  };
+  assertEquals(await logs(), ["out\n", "err\n"]);
+  assertEquals(await logs("--stream", "stderr"), ["err\n", ""]);
+  assertEquals(await logs("--follow", "--stream", "stderr"), ["err\n", ""]);
+  assertEquals(await logs("--stream", "stdout"), ["out\n", ""]);
+});
+
+Deno.test("what is refused says what to do", async () => {
+  await using home = await Home.start("--max-message", "20K");
+  const refused = await home.runAs({ env: { BIG: "x".repeat(100_000) } }, "submit", "true");
+  assertEquals(refused.code, 5);
+  assertMatch(refused.stderr, /limit of 20480 message bytes .*\n {2}--clean-env .*max_message/);
+  await home.run("drain");
+  assertMatch((await home.run("submit", "true")).stderr, /draining \(holdfast resume .*ending/);
+});
+
+Deno.test({
+  name: "list, status and node are never wider than the terminal",
+  // util-linux has it, and few others.
+  ignore: !new Deno.Command("sh", { args: ["-c", "command -v script && command -v stty"] })
+    .outputSync().success,
+  async fn() {
+    await using home = await Home.start();
+    const words = ["sh", "-c", "# \u65e5\u672c\u8a9e ".repeat(20)];
+    const id = await home.submit(words, { name: "n".repeat(150) });
+    await home.wait(id);
+    for (const width of [10, 17, 40, 100]) {
+      const script = `stty cols ${width}; "$BINARY" list; "$BINARY" status ${id}; "$BINARY" node`;
+      const { stdout } = await inShell(home, 'script -qec "$1" /dev/null', script);
+      // deno-lint-ignore no-control-regex
+      const lines = stdout.replace(/\x1b\[\d*m/g, "").split("\r\n");
+      assertMatch(lines[0]!, /^ID {2}ST/);
+      for (const line of lines) assert(columns(line) <= width, `${width}: ${line}`);
+    }
+  },
+});
+
+Deno.test("the tour of the README runs as it is printed", async () => {
+  await using home = new Home();
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const [, tour] = /^## A tour\n(.*?)^## /ms.exec(readme)!;
+  const [first, second] = [...tour!.matchAll(/^```\n(.*?)^```$/gms)].map(([, text]) => text!);
+  const commands = (text: string) =>
+    [...text.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
+  const bin = `${home.directory}/bin`;
+  Deno.mkdirSync(bin);
+  Deno.symlinkSync(BINARY, `${bin}/holdfast`);
+  const go = `cd ${home.directory}; PATH=${bin}:$PATH\n`;
+  assertEquals((await inShell(home, `${go}(${commands(first!)}\n) >/dev/null`)).code, 0);
+  await until("the supervisor answers", () => home.answers());
+  const { stdout } = await inShell(home, go + commands(second!));
+  assertEquals(stdout, second!.replace(/^\$ .*\n/gm, ""));
 });
 
 Deno.test("submit prints the id alone; status, list and history tell the job", async () => {
@@ -176,6 +306,18 @@ Deno.test("recover --dry-run tells the plan of a stopped supervisor and changes 
   Deno.writeTextFileSync(`${home.directory}/go`, "");
   assertEquals((await home.wait(id)).exitCode, "3:0");
 });
+
+/** Runs a shell's script as a person with this home would, with the binary as $BINARY. */
+async function inShell(home: Home, script: string, ...words: string[]): Promise<Output> {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", script, "sh", ...words],
+    env: { ...home.environment, BINARY },
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
 
 /** Unix connections to the control socket, as the kernel lists them; the listener is one. */
 function connections(home: Home): number {
