@@ -28,7 +28,7 @@ export interface Config {
   readonly max_unread: number;
 }
 
-type Kind = "path" | "name" | "number" | "size" | "duration" | "onStop";
+type Kind = "path" | "name" | "number" | "size" | "duration" | "interval" | "onStop";
 
 interface Key {
   readonly key: keyof Config;
@@ -60,7 +60,7 @@ export const configKeys: readonly Key[] = [
     "more interrupted jobs than this raise an alert in the log",
     10,
   ),
-  row("check_interval", "duration", "DURATION", "how often all running jobs are checked", "5m"),
+  row("check_interval", "interval", "DURATION", "how often all running jobs are checked", "5m"),
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
@@ -109,24 +109,36 @@ export function makeConfig(
   return config as unknown as Config;
 }
 
+const DAY_S = 86_400;
+const LONGEST_DAYS = 3650;
+/** The runtime counts a timer in 31 bits of ms, and takes a longer one for none at all. */
+const LONGEST_INTERVAL_DAYS = 24;
+
 const READERS: Record<Kind, (value: unknown) => unknown> = {
   path: (value) => typeof value === "string" && value.startsWith("/") ? value : undefined,
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
   size: (value) => positive(parseSize(String(value))),
-  duration: (value) => positive(parseDuration(String(value))),
+  duration: (value) => daysAtMost(LONGEST_DAYS, value),
+  interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
 };
 
 const EXPECTED: Record<Kind, string> = {
   path: "an absolute path",
   name: "a name of letters, digits, dots, dashes and underscores",
-  number: "a whole number from 1",
-  size: "a size such as 512M or 2G",
-  duration: "a duration such as 90s, 5m, 2h or 1d",
+  number: "a whole number from 1 to 999999999",
+  size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
+  duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
+  interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   onStop: "keep or terminate",
 };
+
+function daysAtMost(days: number, value: unknown): number | undefined {
+  const seconds = positive(parseDuration(String(value)));
+  return seconds !== undefined && seconds <= days * DAY_S ? seconds : undefined;
+}
 
 function positive(value: number | undefined): number | undefined {
   return value !== undefined && value > 0 ? value : undefined;

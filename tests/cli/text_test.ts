@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { assert, assertEquals } from "../assert.ts";
 import { exitCodeOf } from "../../src/cli/job_text.ts";
 import { columns, layOut, layOutFacts, printable } from "../../src/cli/table.ts";
-import { makeConfig } from "../../src/config.ts";
+import { ConfigError, makeConfig } from "../../src/config.ts";
 import { configPaths, runtimeDirectory, socketPath, stateDirectory } from "../../src/paths.ts";
 import { parseDuration, parseSize } from "../../src/units.ts";
 import type { Job } from "../../src/varlink/interface.ts";
@@ -121,4 +121,28 @@ Deno.test("a flag wins over the file, the file over the default", () => {
   assertEquals(makeConfig({}, {}, where).retention, 86_400);
   assertEquals(makeConfig({ retention: "2h" }, {}, where).retention, 7200);
   assertEquals(makeConfig({ retention: "2h" }, { retention: "5m" }, where).retention, 300);
+});
+
+Deno.test("a wrong value of the configuration is told with the range of right ones", () => {
+  const told = (key: string, value: unknown) => {
+    try {
+      return makeConfig({ [key]: value }, {}, () => "file:1");
+    } catch (error) {
+      assert(error instanceof ConfigError);
+      return error.message;
+    }
+  };
+  const examples = "such as 90s, 5m, 2h or 1d";
+  assertEquals(
+    told("retention", 0),
+    `file:1: retention: 0 is not a duration from 1s to 3650d, ${examples}`,
+  );
+  assertEquals(
+    told("check_interval", "30d"),
+    `file:1: check_interval: "30d" is not a duration from 1s to 24d, ${examples}`,
+  );
+  assertEquals(
+    told("cpus", "four"),
+    `file:1: cpus: "four" is not a whole number from 1 to 999999999`,
+  );
 });

@@ -220,6 +220,7 @@ Deno.test("submitting again with the same key returns the first job; another spe
   const conflict = home.use((client) => client.call("Submit", { spec: { ...spec, cpus: 2 } }));
   assertEquals(await conflict.catch((error) => [error.name, error.parameters]), ["KeyConflict", {
     id: first.job.id,
+    field: "cpus",
   }]);
 });
 
