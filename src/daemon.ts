@@ -15,12 +15,13 @@ import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
-import { OWN_PATH, replaceSelf } from "./host/replace.ts";
+import { cannotReplace, OWN_PATH, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
+import { SocketTaken } from "./host/unix_socket.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
@@ -154,6 +155,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   }, log);
   const socket = `${runtime}/control.sock`;
   server.listen(socket);
+  const { ino } = Deno.statSync(socket);
   log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
   notify("READY=1");
   supervisor.begin();
@@ -174,7 +176,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     replaceSelf();
   }
   notify("STOPPING=1");
-  removeSocket(socket);
+  removeSocket(socket, ino);
   journal.close();
   log.info("ended", {});
   reactor.stop();
@@ -196,7 +198,11 @@ function untilEnd(
     };
     Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
     Deno.addSignalListener("SIGINT", () => end("SIGINT"));
-    Deno.addSignalListener("SIGHUP", () => resolve("replace"));
+    Deno.addSignalListener("SIGHUP", () => {
+      const why = cannotReplace();
+      if (why === undefined) return resolve("replace");
+      log.error("not replaced", { by: OWN_PATH, why, doing: "carrying on" });
+    });
     supervisor.onTurn = () => {
       const { running, queued } = supervisor.status;
       const isDone = supervisor.isClosing || (isBurst && queued === 0);
@@ -257,9 +263,10 @@ function userName(): string {
   }
 }
 
-function removeSocket(path: string): void {
+/** Unless another has taken its place. */
+function removeSocket(path: string, inode: number | null): void {
   try {
-    Deno.removeSync(path);
+    if (Deno.statSync(path).ino === inode) Deno.removeSync(path);
   } catch {
     // Somebody else has tidied up.
   }
@@ -267,7 +274,15 @@ function removeSocket(path: string): void {
 
 /** Whether the message says all that a person needs. */
 function isForPeople(error: unknown): error is Error {
-  const kinds = [ConfigError, NoPlace, Locked, JournalRefused, JournalUnavailable, SystemError];
+  const kinds = [
+    ConfigError,
+    NoPlace,
+    Locked,
+    JournalRefused,
+    JournalUnavailable,
+    SystemError,
+    SocketTaken,
+  ];
   if (kinds.some((kind) => error instanceof kind)) return true;
   return Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

@@ -13,11 +13,22 @@ export interface Peer {
   readonly gid: number;
 }
 
+/** Somebody else answers at a path where we were to listen. */
+export class SocketTaken extends Error {
+  constructor(path: string) {
+    super(
+      `another program answers at ${path}; stop it first, or use another runtime directory ` +
+        "(--runtime-dir)",
+    );
+    this.name = "SocketTaken";
+  }
+}
+
 /**
- * Listens at a path, in the place of whatever socket was there. It is bound under another name and
+ * Listens at a path, in the place of a socket there at which nobody answers. It is bound under another name and
  * renamed, so that the path leads to a listening socket from its first moment and with its right
  * mode: anyone may connect, and is answered by who the kernel says they are.
- * Throws SystemError, or an Error when the path is too long for a socket address.
+ * Throws SocketTaken, SystemError, or an Error when the path is too long for a socket address.
  */
 export function listenUnix(path: string): number {
   const temporary = `${path}.${Deno.pid}`;
@@ -25,9 +36,8 @@ export function listenUnix(path: string): number {
   if (name.length > PATH_BYTES) {
     throw new Error(`the socket path ${path} is longer than ${PATH_BYTES - 12} bytes`);
   }
-  const address = new Uint8Array(2 + name.length);
-  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-  address.set(name, 2);
+  if (isAnswered(path)) throw new SocketTaken(path);
+  const address = addressOf(temporary);
   const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
   removeLeftover(temporary);
   must(`bind ${temporary}`, libc.bind(fd, address, address.length));
@@ -35,6 +45,23 @@ export function listenUnix(path: string): number {
   must("listen", libc.listen(fd, BACKLOG));
   Deno.renameSync(temporary, path);
   return fd;
+}
+
+function addressOf(path: string): Uint8Array<ArrayBuffer> {
+  const name = cString(path);
+  const address = new Uint8Array(2 + name.length);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(name, 2);
+  return address;
+}
+
+/** A full backlog is an answer too. */
+function isAnswered(path: string): boolean {
+  const address = addressOf(path);
+  const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
+  const isTaken = libc.connect(fd, address, address.length) === 0 || lastErrno() === errno.EAGAIN;
+  libc.close(fd);
+  return isTaken;
 }
 
 /** One who died before the rename can have had our number: PID 1 always has. */

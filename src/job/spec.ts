@@ -79,13 +79,16 @@ const schema = v.strictObject(
       v.pipe(filled(4095), v.startsWith("/", "must be an absolute path")),
     ),
     environment: v.optional(
-      v.record(
-        v.pipe(
-          v.string(),
-          v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "has a name that a POSIX shell cannot carry"),
+      v.pipe(
+        v.custom<object>((given) => !Array.isArray(given), "must be an object of strings"),
+        v.record(
+          v.pipe(
+            v.string(),
+            v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "has a name that a POSIX shell cannot carry"),
+          ),
+          text(MIB),
+          "must be an object of strings",
         ),
-        text(MIB),
-        "must be an object of strings",
       ),
     ),
     user: v.optional(filled(64)),

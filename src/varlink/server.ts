@@ -4,17 +4,14 @@
  * is bounded: one that does not read its replies is not read from either.
  */
 
+import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { BROKEN, type Reactor, READABLE, WRITABLE } from "../host/reactor.ts";
 import { accept, listenUnix, type Peer, peerOf, receive, send } from "../host/unix_socket.ts";
 import { libc } from "../host/libc.ts";
 import type { Log } from "../job/log.ts";
-import {
-  encodeMessage,
-  MalformedMessage,
-  MessageTooLong,
-  parseMessage,
-  Splitter,
-} from "./framing.ts";
+import { encodeMessage, MessageTooLong, Splitter } from "./framing.ts";
+import { parseCall, type Request } from "./call.ts";
 import { INTERFACE_NAME } from "./interface.ts";
 
 export interface Limits {
@@ -25,12 +22,6 @@ export interface Limits {
   readonly calls: number;
   /** bytes of replies that a peer may leave unread before it is not served on */
   readonly unread: number;
-}
-
-export interface Request {
-  readonly method: string;
-  readonly parameters: Record<string, unknown>;
-  readonly more: boolean;
 }
 
 /** One call, and the way to answer it. Answering a call whose peer is gone does nothing. */
@@ -52,6 +43,10 @@ export interface Service {
 }
 
 const READ_BYTES = 65536;
+/** Messages are sent together up to so many bytes. */
+const WRITE_BYTES = 1 << 18;
+/** How long the calls of one connection may go on before everybody else has a turn. */
+const SLICE_MS = 5;
 const ACCEPT_RETRY_MS = 100;
 
 export class Server {
@@ -129,6 +124,8 @@ class Connection {
   #flushQueued = false;
   #parseQueued = false;
   #interest = READABLE;
+  /** performance.now() at which others have their turn; undefined before the first call of a slice. */
+  #sliceEndMs?: number;
   #ending = false;
   #closed = false;
   #whenRead: (() => void)[] = [];
@@ -227,12 +224,32 @@ class Connection {
       const overlaps = this.service.mayOverlap(slot.request.method);
       if (i > 0 && !overlaps) return;
       if (!slot.begun) {
+        if (!this.#mayBegin(overlaps)) return;
         slot.begun = true;
         this.service.handle(this.#call(slot));
         if (slot.done && i === 0) i = -1; // it has been answered and has left the list
       }
       if (!overlaps) return;
     }
+  }
+
+  /**
+   * Not while the peer has too much to read, nor when it has had its slice of time: then its calls go
+   * on after a turn of the event loop, which microtasks alone would hold up. What overlaps shares one
+   * commit and is not cut apart.
+   */
+  #mayBegin(overlaps: boolean): boolean {
+    if (this.#isFull()) return false;
+    if (overlaps) return true;
+    const nowMs = performance.now();
+    if (this.#sliceEndMs === undefined) {
+      this.#sliceEndMs = nowMs + SLICE_MS;
+      setImmediate(() => {
+        this.#sliceEndMs = undefined;
+        if (!this.#closed) this.#parse();
+      });
+    }
+    return nowMs < this.#sliceEndMs;
   }
 
   #call(slot: Slot): Call {
@@ -267,6 +284,10 @@ class Connection {
     }
     if (answered === 0) return;
     this.#slots.splice(0, answered);
+    this.#parseSoon();
+  }
+
+  #parseSoon(): void {
     if (this.#parseQueued) return;
     this.#parseQueued = true;
     queueMicrotask(() => {
@@ -286,14 +307,32 @@ class Connection {
   #flush(): void {
     this.#flushQueued = false;
     if (this.#closed || this.#outBytes === 0) return;
-    const bytes = this.#out.length === 1 ? this.#out[0]! : concat(this.#out, this.#outBytes);
-    const sent = send(this.fd, bytes);
-    if (sent === "end") return this.#drop();
-    this.#outBytes -= sent;
-    this.#out = this.#outBytes > 0 ? [bytes.subarray(sent)] : [];
+    while (this.#outBytes > 0) {
+      const bytes = this.#nextOut();
+      const sent = send(this.fd, bytes);
+      if (sent === "end") return this.#drop();
+      this.#outBytes -= sent;
+      if (sent === bytes.length) continue;
+      this.#out.unshift(bytes.subarray(sent));
+      break;
+    }
     if (this.#ending && this.#outBytes === 0 && this.#slots.length === 0) return this.close();
     this.#watch();
-    if (!this.#isFull()) { for (const go of this.#whenRead.splice(0)) go(); }
+    if (this.#isFull()) return;
+    for (const go of this.#whenRead.splice(0)) go();
+    if (this.#slots.length > 0) this.#parseSoon();
+  }
+
+  /** The messages that come next, as many as are sent together. */
+  #nextOut(): Uint8Array<ArrayBuffer> {
+    let count = 0, length = 0;
+    for (const { length: bytes } of this.#out) {
+      if (count > 0 && length + bytes > WRITE_BYTES) break;
+      count++;
+      length += bytes;
+    }
+    const next = this.#out.splice(0, count);
+    return count === 1 ? next[0]! : Buffer.concat(next, length);
   }
 
   #isFull(): boolean {
@@ -311,46 +350,4 @@ class Connection {
     this.#interest = interest;
     this.reactor.change(this.fd, interest);
   }
-}
-
-const KEYS = new Set(["method", "parameters", "oneway", "more", "upgrade"]);
-
-/** What is wrong with it, or the call. */
-function parseCall(bytes: Uint8Array): { request: Request; oneway: boolean } | string {
-  let message: Record<string, unknown>;
-  try {
-    message = parseMessage(bytes);
-  } catch (error) {
-    if (error instanceof MalformedMessage) return error.message;
-    throw error;
-  }
-  const unknown = Object.keys(message).find((key) => !KEYS.has(key));
-  if (unknown !== undefined) return `unknown key "${unknown}" beside method and parameters`;
-  const { method, parameters, oneway, more, upgrade } = message;
-  if (typeof method !== "string") return "method is not a string";
-  if (parameters !== undefined && parameters !== null && !isObject(parameters)) {
-    return "parameters is not an object";
-  }
-  for (const flag of [oneway, more, upgrade]) {
-    if (flag !== undefined && flag !== null && typeof flag !== "boolean") {
-      return "oneway, more and upgrade are true or false";
-    }
-  }
-  if (upgrade) return "upgrade is not supported";
-  const request = { method, parameters: parameters ?? {}, more: more === true };
-  return { request, oneway: oneway === true };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function concat(parts: Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -73,10 +73,10 @@ export class Home implements AsyncDisposable {
     await until(`a supervisor answers; log: ${this.log}`, () => this.answers());
   }
 
-  launch(flags: string[], wrapper: string[] = []): void {
+  launch(flags: string[], wrapper: string[] = [], binary = BINARY): void {
     const log = `${this.directory}/log.${++this.#logs}`;
     Deno.writeTextFileSync(log, "");
-    const words = [...wrapper, BINARY, "daemon", "--cpus", "8", ...flags];
+    const words = [...wrapper, binary, "daemon", "--cpus", "8", ...flags];
     this.#daemon = new Deno.Command("sh", {
       args: ["-c", 'log=$1; shift; exec "$@" 2>>"$log" </dev/null >/dev/null', "sh", log, ...words],
       env: this.environment,

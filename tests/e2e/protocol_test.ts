@@ -293,3 +293,21 @@ Deno.test("list pages in id order and filters", async () => {
   const none = await home.use((client) => client.call("List", { states: ["FAILED"] }));
   assertEquals(none.jobs, []);
 });
+
+Deno.test("a client that asks for much and reads nothing holds up nobody", async () => {
+  await using home = await Home.start();
+  const environment = { PADDING: "x".repeat(20_000) };
+  for (let i = 0; i < 20; i++) await home.submit(["true"], { environment });
+  using greedy = await Deno.connect({ transport: "unix", path: home.socket });
+  const call = JSON.stringify({ method: "io.holdfast.List", parameters: {} }) + "\0";
+  const calls = new TextEncoder().encode(call.repeat(2000));
+  const written = greedy.write(calls).catch(() => 0);
+  const id = await home.submit(["sleep", "1000"], { timeout: 1, grace: 1 });
+  for (let i = 0; i < 20; i++) await home.status(id);
+  const { reason } = await home.wait(id);
+  assertEquals(reason, "timeout");
+  const rss = /^VmRSS:\s+(\d+) kB/m.exec(Deno.readTextFileSync(`/proc/${home.pid}/status`))![1];
+  assert(Number(rss) < 400_000, `${rss} kB resident`);
+  greedy.close();
+  await written;
+});
