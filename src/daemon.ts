@@ -4,8 +4,7 @@
  */
 
 import { userInfo } from "node:os";
-import { parse as parseToml, TomlError } from "smol-toml";
-import { type Config, ConfigError, makeConfig } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -24,12 +23,13 @@ import { Spawner } from "./host/spawn.ts";
 import { SocketTaken } from "./host/unix_socket.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
-import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
+import { type Flags, makePlaces, places, readConfig } from "./settings.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -38,8 +38,6 @@ import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
 import { time } from "./varlink/wire.ts";
 import { version } from "./version.ts";
-
-type Flags = Record<string, string | boolean | undefined>;
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
@@ -93,9 +91,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
   const { state, runtime } = places(config);
-  Deno.mkdirSync(state, { recursive: true, mode: 0o700 });
-  Deno.chmodSync(state, 0o700);
-  Deno.mkdirSync(runtime, { recursive: true, mode: 0o755 });
+  makePlaces({ state, runtime });
 
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
@@ -210,49 +206,6 @@ function untilEnd(
     };
     supervisor.onTurn();
   });
-}
-
-export function readConfig(flags: Flags): Config {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  const given = flags.config;
-  const paths = typeof given === "string" ? [given] : configPaths(surroundings);
-  for (const path of paths) {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound && given === undefined) continue;
-      throw new ConfigError(`cannot read the configuration ${path}: ${(error as Error).message}`);
-    }
-    return makeConfig(readToml(path, text), flags, (key) => `${path}:${lineOf(text, key)}`);
-  }
-  return makeConfig({}, flags, () => "");
-}
-
-function readToml(path: string, text: string): Record<string, unknown> {
-  try {
-    return parseToml(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    throw new ConfigError(`${path}:${error.line}: ${error.message.split("\n")[0]}`);
-  }
-}
-
-function lineOf(text: string, key: string): number {
-  const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
-  return at + 1;
-}
-
-export function places(config: Config): { state: string; runtime: string } {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  return {
-    state: absolute(stateDirectory(config.state_dir, surroundings)),
-    runtime: absolute(runtimeDirectory(config.runtime_dir, surroundings)),
-  };
-}
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
 function userName(): string {

@@ -1,6 +1,5 @@
 /** The composition of `holdfast rebuild`: a new journal out of a damaged one, runs/ and exits/. */
 
-import { places, readConfig } from "./daemon.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { takeLock } from "./host/lock.ts";
@@ -9,6 +8,7 @@ import { RunFiles } from "./host/run_files.ts";
 import { tracesOf } from "./recover/older_journal.ts";
 import type { RebuildItem } from "./recover/plan_rebuild.ts";
 import { type Rebuild, rebuild } from "./recover/rebuild.ts";
+import { type Flags, places, readConfig } from "./settings.ts";
 
 export interface RebuildOptions {
   readonly dryRun: boolean;
@@ -17,7 +17,7 @@ export interface RebuildOptions {
 
 /** Throws Locked, JournalRefused, Error. */
 export function rebuildJournal(
-  flags: Record<string, string | boolean | undefined>,
+  flags: Flags,
   { dryRun, force }: RebuildOptions,
 ): Rebuild {
   const config = readConfig(flags);

@@ -290,3 +290,20 @@ Deno.test("a supervisor that is asked to be replaced by what is no program carri
   assertEquals((await home.wait(await home.submit(["true"]))).state, "COMPLETED");
   assertEquals(home.pid, pid);
 });
+
+Deno.test("a state directory that is somebody else's, or cannot be made, is refused", async () => {
+  await using home = new Home();
+  const foreign = `${home.directory}/foreign`;
+  Deno.mkdirSync(foreign, { mode: 0o755 });
+  Deno.writeTextFileSync(`${foreign}/thesis.tex`, "");
+  const refused = await home.run("daemon", "--state-dir", foreign);
+  assertEquals(refused.code, 2);
+  assertMatch(
+    refused.stderr,
+    /state_dir .*foreign holds other files, such as thesis\.tex; name an/,
+  );
+  assertEquals(Deno.statSync(foreign).mode! & 0o777, 0o755);
+  const nowhere = await home.run("daemon", "--state-dir", "/proc/nowhere");
+  assertEquals(nowhere.code, 2);
+  assertMatch(nowhere.stderr, /state_dir \/proc\/nowhere cannot be made: /);
+});
