@@ -3,7 +3,7 @@
 import { fromShell } from "../job/exit_status.ts";
 import { checkIdentity, MS_PER_TICK, type ProcessIdentity, sameGround } from "../job/identity.ts";
 import type { StartedJob } from "../job/job.ts";
-import type { Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
+import type { Claim, Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
 import { familyOf, shimAmong } from "./family.ts";
 import type { Grip } from "./grip.ts";
 import type { Evidence, Exit } from "./verdict.ts";
@@ -54,7 +54,7 @@ export class Survey {
     const { grip } = this.parts;
     const isAlone = grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
     if (isAlone && !this.#leaderAlive(job)) return [];
-    const shim = job.state === "RUNNING" ? job.shim : this.#claim(job).shimIdentity;
+    const shim = this.#signed(job, this.#claim(job)).shimIdentity;
     // Asked after the processes were read, so that it held while they were.
     const living = this.#alive();
     const handle = grip?.leaderHandle(job.id);
@@ -66,8 +66,10 @@ export class Survey {
     job: StartedJob,
     sameGround: boolean,
   ): Omit<Evidence, "sameGround" | "held" | "unstarted" | "atMs"> {
-    if (this.#isAnothersClaim(job)) return ANOTHERS;
-    const signed = this.#claim(job);
+    const claim = this.#claim(job);
+    // Under a journal that is older than its runs, a start can have been claimed already.
+    if (claim?.kind === "signed" && claim.token !== job.attempt.token) return ANOTHERS;
+    const signed = this.#signed(job, claim);
     const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
     const { files } = this.parts;
     const record = files.exitRecord(job.id);
@@ -86,19 +88,17 @@ export class Survey {
     };
   }
 
-  /** Under a journal that is older than its runs, a start can have been claimed already. */
-  #isAnothersClaim(job: StartedJob): boolean {
-    if (job.state === "RUNNING") return false;
-    const found = this.parts.files.claim(job.id, job.attempt.number);
-    return found?.kind === "signed" && found.token !== job.attempt.token;
+  /** Of a job that has not been seen to run; after that its row says what the claim said. */
+  #claim(job: StartedJob): Claim | undefined {
+    if (job.state === "RUNNING") return undefined;
+    return this.parts.files.claim(job.id, job.attempt.number);
   }
 
-  #claim(job: StartedJob): Pick<Evidence, "claim" | "shimIdentity"> {
+  #signed(job: StartedJob, claim: Claim | undefined): Pick<Evidence, "claim" | "shimIdentity"> {
     if (job.state === "RUNNING") return { claim: "shim", shimIdentity: job.shim };
-    const found = this.parts.files.claim(job.id, job.attempt.number);
-    if (!found) return { claim: "none" };
-    if (found.kind === "fence") return { claim: "fence" };
-    const identity = found.kind === "signed" ? found.shim : this.#unsignedShim(job);
+    if (!claim) return { claim: "none" };
+    if (claim.kind === "fence") return { claim: "fence" };
+    const identity = claim.kind === "signed" ? claim.shim : this.#unsignedShim(job);
     return { claim: "shim", shimIdentity: identity };
   }
 
