@@ -38,6 +38,11 @@ export interface Remains {
  */
 export const UNSEEN_IDS = 100_000;
 
+/** The highest of these, 0 of none. There may be more than a call can have arguments. */
+export function highest(numbers: readonly number[]): number {
+  return numbers.reduce((high, number) => Math.max(high, number), 0);
+}
+
 /** A token that no process carries, for an attempt whose own is lost. */
 export const lostToken = (id: number) => `lost-with-the-journal-${id}`;
 

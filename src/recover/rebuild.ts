@@ -10,7 +10,7 @@ import { inspect, type OtherTraces, type Trouble } from "../store/inspect.ts";
 import { NOTHING_SALVAGED, type Salvage, salvage } from "../store/salvage.ts";
 import { publish, Scratch, unpublish, writeJournal } from "../store/rebuilt.ts";
 import { planRebuild, type RebuildItem, wholeEvents } from "./plan_rebuild.ts";
-import { UNSEEN_IDS } from "./plan_remains.ts";
+import { highest, UNSEEN_IDS } from "./plan_remains.ts";
 import { gatherRemains } from "./remains.ts";
 
 export interface RebuildParts {
@@ -53,7 +53,7 @@ export function rebuild(
   const read = copy === undefined ? NOTHING_SALVAGED : salvage(copy);
   const items = planOf(parts, read);
   const isLastKnown = trouble?.kind !== "older" && (read.lastId !== undefined || !trouble);
-  const lastSeen = Math.max(read.lastId ?? 0, ...items.map(({ id }) => id));
+  const lastSeen = Math.max(read.lastId ?? 0, highest(items.map(({ id }) => id)));
   const lastId = isLastKnown ? lastSeen : lastSeen + UNSEEN_IDS;
   const losses = isLastKnown ? read.losses : [
     ...read.losses,
@@ -83,7 +83,10 @@ function content(items: readonly RebuildItem[], read: Salvage, atMs: number) {
     reason: job!.reason ?? null,
     message: `journal rebuilt: ${why}`,
   }));
-  const last = Math.max(read.lastSequence ?? 0, ...events.map(({ sequence }) => sequence));
+  const last = Math.max(
+    read.lastSequence ?? 0,
+    highest(events.map(({ sequence }) => sequence)),
+  );
   return {
     jobs: present(items.map(({ job }) => job)),
     allocations: present(items.map(({ allocation }) => allocation)),
