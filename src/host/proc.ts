@@ -8,7 +8,6 @@ import { readSmallFile } from "./small_file.ts";
 interface ProcStat {
   readonly pid: number;
   readonly state: string;
-  readonly parent: number;
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
@@ -30,7 +29,6 @@ function readStat(pid: number): ProcStat | undefined {
   return {
     pid,
     state: fields[0]!,
-    parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
@@ -68,8 +66,8 @@ function canInspect(pid: number): boolean {
 }
 
 /**
- * Every process that lives and is not hidden from us, but this one. It is done when nobody has been born
- * since the last list: one that forks and ends while we look would slip through else.
+ * Every process that lives and is not hidden from us, but this one. It is done when nobody has been
+ * born since the last list: one that forks and ends while we look would slip through else.
  * Throws SystemError.
  */
 export function livingProcesses(): Living[] {
@@ -95,7 +93,7 @@ function pidsBut(seen: ReadonlySet<number>): number[] {
     .filter((pid) => Number.isInteger(pid) && !seen.has(pid));
 }
 
-/** Whether it has ended, and only waits to be reaped: not while another thread of it than the first lives. */
+/** Whether it has ended and only waits to be reaped: not while any thread of it but the first lives. */
 function isOver({ state, threads }: ProcStat): boolean {
   return (state === "Z" || state === "X") && threads <= 1;
 }

@@ -2,7 +2,8 @@
 
 import { bytesOf, cString, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
 
-const AF_UNIX = 1, SOCK_STREAM = 1, NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+export const AF_UNIX = 1;
+const SOCK_STREAM = 1, NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const SOL_SOCKET = 1, SO_PEERCRED = 17, MSG_NOSIGNAL = 0x4000;
 const PATH_BYTES = 108, BACKLOG = 512;
 const SOCKET_MODE = 0o666;
@@ -25,9 +26,9 @@ export class SocketTaken extends Error {
 }
 
 /**
- * Listens at a path, in the place of a socket there at which nobody answers. It is bound under another name and
- * renamed, so that the path leads to a listening socket from its first moment and with its right
- * mode: anyone may connect, and is answered by who the kernel says they are.
+ * Listens at a path, in the place of a socket there at which nobody answers. It is bound under
+ * another name and renamed, so that the path leads to a listening socket from its first moment and
+ * with its right mode: anyone may connect, and is answered by who the kernel says they are.
  * Throws SocketTaken, SystemError, or an Error when the path is too long for a socket address.
  */
 export function listenUnix(path: string): number {
@@ -37,7 +38,7 @@ export function listenUnix(path: string): number {
     throw new Error(`the socket path ${path} is longer than ${PATH_BYTES - 12} bytes`);
   }
   if (isAnswered(path)) throw new SocketTaken(path);
-  const address = addressOf(temporary);
+  const address = unixAddress(name);
   const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
   removeLeftover(temporary);
   must(`bind ${temporary}`, libc.bind(fd, address, address.length));
@@ -47,8 +48,8 @@ export function listenUnix(path: string): number {
   return fd;
 }
 
-function addressOf(path: string): Uint8Array<ArrayBuffer> {
-  const name = cString(path);
+/** struct sockaddr_un (unix(7)). `name`: a path ended by NUL, or an abstract name, which begins with it. */
+export function unixAddress(name: Uint8Array): Uint8Array<ArrayBuffer> {
   const address = new Uint8Array(2 + name.length);
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(name, 2);
@@ -57,7 +58,7 @@ function addressOf(path: string): Uint8Array<ArrayBuffer> {
 
 /** A full backlog is an answer too. */
 function isAnswered(path: string): boolean {
-  const address = addressOf(path);
+  const address = unixAddress(cString(path));
   const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
   const isTaken = libc.connect(fd, address, address.length) === 0 || lastErrno() === errno.EAGAIN;
   libc.close(fd);

@@ -14,7 +14,7 @@ interface Run {
   refused?: { why: string; atMs: number };
 }
 
-export class DiskFull extends Error {
+class DiskFull extends Error {
   constructor() {
     super("No space left on device (os error 28)");
   }
