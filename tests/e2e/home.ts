@@ -77,11 +77,17 @@ export class Home implements AsyncDisposable {
     const log = `${this.directory}/log.${++this.#logs}`;
     Deno.writeTextFileSync(log, "");
     const words = [...wrapper, binary, "daemon", "--cpus", "8", ...flags];
-    this.#daemon = new Deno.Command("sh", {
-      args: ["-c", 'log=$1; shift; exec "$@" 2>>"$log" </dev/null >/dev/null', "sh", log, ...words],
+    const script = 'log=$1; shift; exec "$@" 2>>"$log" </dev/null >/dev/null';
+    this.#daemon = this.spawn("sh", ["-c", script, "sh", log, ...words], "/");
+  }
+
+  /** A process of this home that says nothing. */
+  spawn(program: string, args: string[], cwd?: string): Deno.ChildProcess {
+    return new Deno.Command(program, {
+      args,
       env: this.environment,
       clearEnv: true,
-      cwd: "/",
+      cwd,
       stdin: "null",
       stdout: "null",
       stderr: "null",

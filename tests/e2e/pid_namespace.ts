@@ -34,16 +34,9 @@ export class PidNamespace implements AsyncDisposable {
   ) {}
 
   static async open(home: Home): Promise<PidNamespace> {
-    const unshare = new Deno.Command("unshare", {
-      args: ["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c"].concat(
-        "sleep infinity & while :; do wait; done",
-      ),
-      env: home.environment,
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const script = "sleep infinity & while :; do wait; done";
+    const flags = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+    const unshare = home.spawn("unshare", [...flags, "sh", "-c", script]);
     const init = await until(
       "the namespace has a pid 1",
       () => Number(Deno.readTextFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`)),

@@ -225,14 +225,7 @@ Deno.test("a client killed before its answer that asks again with its key has on
         "-c",
         `echo ${i} >>${home.directory}/keys`,
       ];
-      const client = new Deno.Command(BINARY, {
-        args: words,
-        env: home.environment,
-        clearEnv: true,
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      }).spawn();
+      const client = home.spawn(BINARY, words);
       await later(offset);
       await kill(client);
       const { code, stdout } = await home.run(...words);
