@@ -34,12 +34,14 @@ export interface CatchUpParts {
 /** To be called before any job is read into memory. Throws JournalUnavailable. */
 export function catchUp(parts: CatchUpParts): void {
   const { journal, files, log, jobProcesses } = parts;
-  const live = new Map(journal.liveJobs().map((job) => [job.id, job]));
+  // A queue can be long, and almost none of it has left anything.
+  const processes = lookFor(() => jobProcesses(knownPids(journal.liveJobs([]))), log);
+  const ids = [...files.runIds(), ...files.exitIds(), ...processes.map(({ job }) => job)];
+  const live = new Map(journal.liveJobs(ids).map((job) => [job.id, job]));
   const ended = new Set(journal.endedIds());
-  const processes = lookFor(() => jobProcesses(knownPids([...live.values()])), log);
   const mayBeLater = (id: number) => !ended.has(id) && live.get(id)?.state !== "RUNNING";
   const remains = gatherRemains(files, processes, mayBeLater);
-  const last = highest([...files.runIds(), ...files.exitIds(), ...remains.keys()]);
+  const last = highest([...ids, ...remains.keys()]);
   journal.transact(() => {
     journal.reserveIds(last, UNSEEN_IDS);
     for (const found of remains.values()) {

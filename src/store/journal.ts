@@ -183,10 +183,13 @@ export class Journal {
     return this.#event(id, end.state, atMs, end);
   }
 
-  /** Every job that has not ended, in id order. */
-  liveJobs(): LiveJob[] {
-    return this.#all(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} ORDER BY jobs.id`)
-      .map(liveJob);
+  /** Every job that has not ended, in id order. `queued`: of those that wait only these. */
+  liveJobs(queued?: readonly number[]): LiveJob[] {
+    return this.#all(
+      `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} AND (?1 IS NULL OR state <> 'QUEUED'
+         OR jobs.id IN (SELECT value FROM json_each(?1))) ORDER BY jobs.id`,
+      queued ? JSON.stringify(queued) : null,
+    ).map(liveJob);
   }
 
   endedIds(): number[] {
