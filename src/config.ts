@@ -13,6 +13,9 @@ export interface Config {
   readonly cpus?: number;
   /** bytes */
   readonly memory?: number;
+  /** "auto", "off" or a directory */
+  readonly cgroup: string;
+  readonly cpu_limit: "share" | "hard";
   readonly on_stop: "keep" | "terminate";
   /** s */
   readonly retention: number;
@@ -28,7 +31,16 @@ export interface Config {
   readonly max_unread: number;
 }
 
-type Kind = "path" | "name" | "number" | "size" | "duration" | "interval" | "onStop";
+type Kind =
+  | "path"
+  | "name"
+  | "number"
+  | "size"
+  | "duration"
+  | "interval"
+  | "cgroup"
+  | "cpuLimit"
+  | "onStop";
 
 interface Key {
   readonly key: keyof Config;
@@ -51,6 +63,20 @@ export const configKeys: readonly Key[] = [
   row("node_name", "name", "NAME", "this node's name (default: the host name)"),
   row("cpus", "number", "N", "CPUs given out (default: what affinity and cgroup quota allow)"),
   row("memory", "size", "SIZE", "memory given out (default: what the machine or its cgroup has)"),
+  row(
+    "cgroup",
+    "cgroup",
+    "auto|off|DIRECTORY",
+    "where each job gets a cgroup of its own: below the supervisor's, nowhere, or there",
+    "auto",
+  ),
+  row(
+    "cpu_limit",
+    "cpuLimit",
+    "share|hard",
+    "whether a job may use more than its CPUs while others leave them idle",
+    "share",
+  ),
   row("on_stop", "onStop", "keep|terminate", "what SIGTERM does to running jobs", "keep"),
   row("retention", "duration", "DURATION", "how long ended jobs and their logs are kept", "1d"),
   row(
@@ -122,6 +148,9 @@ const READERS: Record<Kind, (value: unknown) => unknown> = {
   size: (value) => positive(parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
+  cgroup: (value) =>
+    typeof value === "string" && /^(auto|off|\/.*)$/.test(value) ? value : undefined,
+  cpuLimit: (value) => value === "share" || value === "hard" ? value : undefined,
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
 };
 
@@ -132,6 +161,8 @@ const EXPECTED: Record<Kind, string> = {
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
+  cgroup: "auto, off or an absolute path",
+  cpuLimit: "share or hard",
   onStop: "keep or terminate",
 };
 

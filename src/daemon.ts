@@ -7,6 +7,8 @@ import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
+import { findCgroups, NoSuchCgroup } from "./host/cgroup_ground.ts";
+import { HostCgroups } from "./host/cgroups.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
@@ -51,7 +53,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
   } catch (error) {
     if (!isForPeople(error)) throw error;
     console.error(`holdfast: ${error.message}`);
-    return error instanceof ConfigError ? 2 : 1;
+    return error instanceof ConfigError || error instanceof NoSuchCgroup ? 2 : 1;
   }
 }
 
@@ -62,7 +64,8 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     takeLock(`${state}/lock`);
     const files = new RunFiles(state);
     const journal = new Journal(journalFile(state, files), "");
-    const survey = new Survey({ clock: hostClock, processes: new HostProcesses(), files });
+    const processes = new HostProcesses(), cgroups = new HostCgroups();
+    const survey = new Survey({ clock: hostClock, processes, files, cgroups });
     const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
     journal.close();
     printPlan(plan, json);
@@ -98,6 +101,9 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const files = new RunFiles(state);
   const journal = new Journal(journalFile(state, files), nodeName);
 
+  const holders = findCgroups(config.cgroup, state, isInit);
+  log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
+  const cgroups = new HostCgroups(holders, config.cpu_limit);
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
@@ -112,7 +118,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     pinned: availableCpus(),
   };
   const newToken = () => crypto.randomUUID();
-  const parts = { clock, journal, processes, files, capacity, log, newToken };
+  const parts = { clock, journal, processes, files, cgroups, capacity, log, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
@@ -134,6 +140,9 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     startedAt: time(began),
     cpus: capacity.cpus,
     memory: capacity.memory,
+    cgroup: holders.directory,
+    controllers: holders.directory === undefined ? undefined : holders.controllers,
+    cgroupProblem: holders.problem,
   };
   const service = new HoldfastService({
     supervisor,
@@ -181,6 +190,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   }
   notify("STOPPING=1");
   removeSocket(socket, ino);
+  cgroups.leave();
   journal.close();
   log.info("ended", {});
   reactor.stop();
@@ -238,6 +248,7 @@ function isForPeople(error: unknown): error is Error {
   const kinds = [
     ConfigError,
     NoPlace,
+    NoSuchCgroup,
     Locked,
     JournalRefused,
     JournalUnavailable,

@@ -26,8 +26,18 @@ const SUPERVISOR = "src/supervisor/**";
 const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
-const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
-const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts", "lanes.ts", "heap.ts", "start_order.ts"]
+const VERDICTS = ["family.ts", "usage.ts", "verdict.ts", ...PLANS].map((name) =>
+  `src/recover/${name}`
+);
+const DECISIONS = [
+  "decide.ts",
+  "ending_note.ts",
+  "schedule.ts",
+  "queue.ts",
+  "lanes.ts",
+  "heap.ts",
+  "start_order.ts",
+]
   .map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";

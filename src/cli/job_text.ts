@@ -70,6 +70,9 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Ended", job.endedAt],
     ["Elapsed", elapsedText(job, nowMs)],
     ["CPU time", usage && durationText(usage.userTimeMs + usage.systemTimeMs)],
+    ["Peak memory", usage?.maxMemory === undefined ? undefined : sizeText(usage.maxMemory)],
+    ["Read", usage?.readBytes === undefined ? undefined : sizeText(usage.readBytes)],
+    ["Written", usage?.writtenBytes === undefined ? undefined : sizeText(usage.writtenBytes)],
     ["Released", job.endedAt ? (job.released ? "yes" : "no") : undefined],
   ], width);
 }

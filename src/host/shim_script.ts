@@ -1,9 +1,10 @@
 /**
  * The text of the shim: a POSIX sh script that runs one job, outlives the supervisor and records the
- * exit status. It works in the state directory and its arguments are ID CLAIM DIRECTORY COMMAND...
+ * exit status. It works in the state directory and its arguments are ID CLAIM DIRECTORY CGROUP COMMAND...
  *
  * Contract: the claim is created with O_EXCL before anything else, so the command of one claim runs
- * at most once; `proc` holds the leader's identity before the command can do anything; the exit
+ * at most once; `proc` holds the leader's identity before the command can do anything, and before it
+ * joins its cgroup (if CGROUP is not empty), where the shim itself never is; the exit
  * record is written in one write and counts only when it ends in a newline. Whatever the disk
  * refuses is tried again every second. Dying anywhere leaves either no claim (nothing ran), or a
  * claim and no record (nobody knows).
@@ -38,13 +39,21 @@ export function shimScript(options: { setsid: readonly string[]; softFileLimit: 
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
 trap : ${CATCHABLE}
-_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3
-shift 3
+_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3 _hf_cgroup=$4
+shift 4
 _hf_self() {
   read -r _hf_stat </proc/self/stat
   set -- $_hf_stat
   _hf_who="$1 \${22}" _hf_ticks="\${16} \${17}"
 }
+_hf_io() {
+  while read -r _hf_name _hf_bytes; do
+    case $_hf_name in
+    read_bytes:) _hf_ticks="$_hf_ticks $_hf_bytes" ;;
+    write_bytes:) _hf_ticks="$_hf_ticks $_hf_bytes" && return ;;
+    esac
+  done </proc/self/io
+} 2>/dev/null
 _hf_pause() { sleep 1 2>/dev/null || :; }
 _hf_write() {
   until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done
@@ -79,6 +88,8 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
     [ -d "$_hf_run" ] || exit ${RUN_GONE}
     _hf_pause
   done
+  [ -z "$_hf_cgroup" ] || { echo 0 >|"$_hf_cgroup/cgroup.procs"; } 2>/dev/null ||
+    _hf_refuse "cannot join its cgroup $_hf_cgroup"
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null
@@ -89,6 +100,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
 )
 _hf_status=$?
 _hf_self
+_hf_io
 until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do
   [ -d "$_hf_run" ] || exit ${RUN_GONE}
   _hf_pause
@@ -111,16 +123,23 @@ export function parseProc(text: string): ProcessIdentity | undefined {
   return match ? { pid: Number(match[1]), startTicks: Number(match[2]) } : undefined;
 }
 
-/** A record without its newline was cut short and does not count. */
+/**
+ * A record without its newline was cut short and does not count. Bytes read and written are left out
+ * where the kernel does not count them.
+ */
 export function parseExitRecord(
   text: string,
-): Pick<ExitRecord, "status" | "userTicks" | "systemTicks"> | undefined {
-  const match = /^(\d{1,3}) (\d+) (\d+)\n$/.exec(text);
+): Omit<ExitRecord, "refusal" | "atMs"> | undefined {
+  const match = /^(\d{1,3}) (\d+) (\d+)(?: (\d+) (\d+))?\n$/.exec(text);
   if (!match) return undefined;
+  const [status, userTicks, systemTicks, readBytes, writtenBytes] = match.slice(1)
+    .map((digits) => digits === undefined ? undefined : Number(digits));
   return {
-    status: Number(match[1]),
-    userTicks: Number(match[2]),
-    systemTicks: Number(match[3]),
+    status: status!,
+    userTicks: userTicks!,
+    systemTicks: systemTicks!,
+    readBytes,
+    writtenBytes,
   };
 }
 

@@ -53,7 +53,13 @@ export class Spawner {
   spawn(start: ShimStart): Spawned {
     const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
     const claim = claimName(start.attempt);
-    const argv = cStringArray([...words, claim, start.directory, ...start.command]);
+    const argv = cStringArray([
+      ...words,
+      claim,
+      start.directory,
+      start.cgroup ?? "",
+      ...start.command,
+    ]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,

@@ -6,7 +6,7 @@
 
 import type { QueuedJob } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { Clock, Processes } from "../ports.ts";
+import type { Cgroups, Clock, Processes } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { type Forecast, forecast } from "./forecast.ts";
@@ -20,6 +20,7 @@ export interface DispatcherParts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
+  readonly cgroups?: Cgroups;
   readonly capacity: Amount;
   readonly log: Log;
   /** A token that nobody else has or can guess. */
@@ -90,8 +91,14 @@ export class Dispatcher {
   }
 
   #start(job: QueuedJob): void {
-    const { processes, journal, newToken, roster, reconciler, aftermath } = this.parts;
-    const attempt = { number: job.attempts + 1, token: newToken(), ground: processes.ground };
+    const { processes, cgroups, journal, newToken, roster, reconciler, aftermath } = this.parts;
+    const token = newToken();
+    const attempt = {
+      number: job.attempts + 1,
+      token,
+      ground: processes.ground,
+      cgroup: cgroups?.directoryOf(job.id, token),
+    };
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
     aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));

@@ -121,7 +121,9 @@ type Recovery (
   interrupted: int
 )
 
-# memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now
+# memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
+# cgroup: the directory below which each job has its cgroup; controllers: what these limit and count;
+# cgroupProblem: why there are none, or not all controllers
 type NodeStatus (
   name: string,
   version: string,
@@ -136,6 +138,9 @@ type NodeStatus (
   draining: bool,
   degraded: ?string,
   cannotStart: ?string,
+  cgroup: ?string,
+  controllers: ?[]string,
+  cgroupProblem: ?string,
   recovery: Recovery
 )
 
@@ -288,6 +293,9 @@ export interface NodeStatus {
   draining: boolean;
   degraded?: string;
   cannotStart?: string;
+  cgroup?: string;
+  controllers?: readonly string[];
+  cgroupProblem?: string;
   recovery: Recovery;
 }
 

@@ -89,6 +89,10 @@ class SimulatedProcesses implements Processes {
     return this.world.call(this.life, `observe ${pid}`, () => observe(this.world, pid));
   }
 
+  describe(pid: number): string {
+    return String(pid);
+  }
+
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
     const { world, life } = this;
     return world.call(life, `open ${identity.pid}`, () => {
