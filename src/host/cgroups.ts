@@ -18,6 +18,8 @@ export type CpuLimit = "share" | "hard";
 const WEIGHT_PER_CPU = 100, MAX_WEIGHT = 10_000;
 const PERIOD_US = 100_000;
 const TOKEN_LETTERS = 8;
+/** Stands for those of a pid namespace that cannot be looked into: nobody can signal them one by one. */
+const UNSEEN: ProcessIdentity = { pid: 0, startTicks: 0 };
 
 export class HostCgroups implements Cgroups {
   /** Without a ground none is made, and those that are there are looked after. */
@@ -50,6 +52,7 @@ export class HostCgroups implements Cgroups {
   members(directory: string): ProcessIdentity[] | undefined {
     if (!isPopulated(directory)) return [];
     const identities = pidsIn(directory).flatMap((pid) => {
+      if (pid === 0) return [UNSEEN];
       const seen = observe(pid);
       if (seen.kind === "unreadable") throw new Error(seen.cause);
       return seen.kind === "present" && !seen.zombie ? [{ pid, startTicks: seen.startTicks }] : [];
@@ -132,9 +135,6 @@ function isPopulated(directory: string): boolean {
 function pidsIn(directory: string): number[] {
   const pids = (readUnlessGone(`${directory}/cgroup.procs`) ?? "").split("\n")
     .filter((line) => line !== "").map(Number);
-  if (pids.includes(0)) {
-    throw new Error(`${directory} holds a process of a pid namespace that cannot be looked into`);
-  }
   return [...pids, ...below(directory).flatMap(pidsIn)];
 }
 

@@ -53,6 +53,7 @@ export function observe(pid: number): Observed {
 
 /** As a person knows it: `123 (sleep, D)`, or the pid alone where nothing more can be read. */
 export function describe(pid: number): string {
+  if (pid === 0) return "one of another pid namespace";
   const stat = readUnlessHidden(() => readStat(pid));
   return stat ? `${pid} (${stat.name}, ${stat.state})` : String(pid);
 }

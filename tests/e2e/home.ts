@@ -272,6 +272,15 @@ export function shimOf(home: Home, id: number): number {
   return Number(Deno.readTextFileSync(`${home.state}/runs/${id}/claim`).split(" ")[0]);
 }
 
+/** Runs, or could again: a process that has ended and not been reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
+
 function processesWith(entry: string): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
     if (!Number.isInteger(pid)) return false;
