@@ -134,9 +134,14 @@ function outOfMemory(
   { demand: { memory } }: StartedJob,
 ): Pick<End, "state" | "reason" | "message"> {
   const message = memory > 0
-    ? `it needed more than its memory of ${memory} bytes`
+    ? `it needed more than its memory of ${memoryText(memory)}`
     : "the node had no more memory for it, and the kernel killed it";
   return { state: "FAILED", reason: "outOfMemory", message };
+}
+
+function memoryText(bytes: number): string {
+  const mebibytes = bytes / (1 << 20);
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : `${bytes} bytes`;
 }
 
 function refused(job: StartedJob, seen: Evidence, message: string): End {

@@ -19,8 +19,9 @@ export function endingNote(
   const told = pids.slice(0, PIDS_TOLD);
   if (survivesKill) {
     const who = told.map(describe).join(" ");
+    const until = pids.length === 1 ? "it ends" : "they end";
     return `${processes} of it cannot be killed: ${who}${more}; it keeps its resources, and SIGKILL ` +
-      "is tried again until they end";
+      `is tried again until ${until}`;
   }
   if (!hasEnded) return undefined;
   const left = pids.length === 1 ? "it left behind is" : "it left behind are";

@@ -30,10 +30,10 @@ class Run implements Disposable {
   }
 
   /** Returns the shim's pid. */
-  start(command: string[], directory = "/"): number {
+  start(command: string[], directory = "/", cgroup?: string): number {
     const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
     const environment = { PATH: Deno.env.get("PATH")! };
-    const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment };
+    const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, cgroup };
     const spawned = new Spawner(this.directory, script, this.shell).spawn(start);
     assert("pid" in spawned);
     return spawned.pid;
@@ -85,7 +85,8 @@ for (const [name, shell] of SHELLS) {
         leader.pid,
         leader.startTicks,
       ]);
-      assertEquals(parseExitRecord(run.read("exits/1"))?.status, 7);
+      const record = parseExitRecord(run.read("exits/1"));
+      assertEquals([record?.status, typeof record?.writtenBytes], [7, "number"]);
     },
   });
 
@@ -182,6 +183,22 @@ for (const [name, shell] of SHELLS) {
   });
 
   Deno.test({
+    name: `${name}: it joins its cgroup before its command runs, or runs nothing`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const cgroup = `${run.directory}/cgroup`;
+      Deno.mkdirSync(cgroup);
+      Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "");
+      await ended(run.start(["cat", `${cgroup}/cgroup.procs`], "/", cgroup));
+      assertEquals(run.read("runs/1/stdout.log"), "0\n");
+      using other = new Run(shell);
+      await ended(other.start(["true"], "/", "/no/such"));
+      assertMatch(other.read("runs/1/refused"), /cannot join its cgroup \/no\/such/);
+    },
+  });
+
+  Deno.test({
     name: `${name}: a death by signal is recorded as 128+n`,
     ignore,
     fn: async () => {
@@ -211,6 +228,15 @@ for (const [name, shell] of SHELLS) {
     },
   });
 }
+
+Deno.test("a record tells bytes read and written, and that of an older shim does not", () => {
+  const [status, userTicks, systemTicks] = [7, 1, 2];
+  const times = { status, userTicks, systemTicks };
+  const bytes = (readBytes?: number, writtenBytes?: number) => ({ readBytes, writtenBytes });
+  assertEquals(parseExitRecord("7 1 2 4096 8192\n"), { ...times, ...bytes(4096, 8192) });
+  assertEquals(parseExitRecord("7 1 2\n"), { ...times, ...bytes() });
+  assertEquals(parseExitRecord("7 1 2 4096\n"), undefined);
+});
 
 Deno.test("a record that was cut short does not count", () => {
   assertEquals(parseExitRecord("0 1 2"), undefined);
