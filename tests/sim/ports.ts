@@ -11,7 +11,15 @@ import {
   type ProcessIdentity,
 } from "../../src/job/identity.ts";
 import type { Log } from "../../src/job/log.ts";
-import type { Clock, Files, Processes, ProcessHandle, ShimStart } from "../../src/ports.ts";
+import {
+  type Cgroups,
+  type Clock,
+  type Files,
+  type Processes,
+  type ProcessHandle,
+  type ShimStart,
+  SIGKILL,
+} from "../../src/ports.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 import type { Process } from "./kernel.ts";
 import { shim } from "./scripts.ts";
@@ -22,6 +30,7 @@ export function portsOf(world: World, life: Life) {
     clock: clockOf(world, life),
     files: filesOf(world, life),
     processes: new SimulatedProcesses(world, life),
+    cgroups: cgroupsOf(world, life),
     journal: new SimulatedJournal(world, life),
     log: logOf(world, life),
   };
@@ -55,6 +64,34 @@ function filesOf(world: World, life: Life): Files {
     logPath: () => disk.logPath(),
     runIds: call("runIds", () => disk.runIds()),
     exitIds: call("exitIds", () => disk.exitIds()),
+  };
+}
+
+function cgroupsOf(world: World, life: Life): Cgroups {
+  const { kernel } = world;
+  const call = <T>(name: string, act: (directory: string) => T) => (directory: string): T =>
+    world.call(life, `${name} ${directory}`, () => act(directory));
+  return {
+    directoryOf: (id, token) => world.hasCgroups ? `job-${id}-${token}` : undefined,
+    make: call("make", (directory) => void kernel.cgroups.add(directory)),
+    members: call("members", (directory) => {
+      if (world.faults.noDescriptors) throw new Error(TOO_MANY);
+      return kernel.membersOf(directory).map(({ pid, startTicks }) => ({ pid, startTicks }));
+    }),
+    kill: call("kill", (directory) => {
+      for (const member of kernel.membersOf(directory)) {
+        world.witness.onSignal(member, SIGKILL);
+        kernel.signal(member, SIGKILL);
+      }
+    }),
+    usage: () => undefined,
+    ranOutOfMemory: () => false,
+    remove: call("remove", (directory) => {
+      if (kernel.membersOf(directory).length > 0) return false;
+      kernel.cgroups.delete(directory);
+      return true;
+    }),
+    directories: () => [...kernel.cgroups],
   };
 }
 
