@@ -6,6 +6,7 @@
 import { userInfo } from "node:os";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { type Config, ConfigError, makeConfig } from "./config.ts";
+import { places, prepare, refuseForeignState } from "./directories.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -24,7 +25,7 @@ import { Spawner } from "./host/spawn.ts";
 import { SocketTaken } from "./host/unix_socket.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
-import { configPaths, NoPlace, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { configPaths, NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
@@ -43,17 +44,15 @@ type Flags = Record<string, string | boolean | undefined>;
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
-  const log = openLog({
-    level: Deno.env.get("LOG_LEVEL"),
-    format: Deno.env.get("LOG_FORMAT"),
-    toJournal: Deno.env.has("JOURNAL_STREAM"),
-  });
   try {
+    const log = openLog({
+      level: Deno.env.get("LOG_LEVEL"),
+      format: Deno.env.get("LOG_FORMAT"),
+      toJournal: Deno.env.has("JOURNAL_STREAM"),
+    });
     return await supervise(readConfig(flags), flags, log);
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return error instanceof ConfigError ? 2 : 1;
+    return tellWhy(error);
   }
 }
 
@@ -61,6 +60,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
 export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> {
   try {
     const { state } = places(readConfig(flags));
+    refuseForeignState(state);
     takeLock(`${state}/lock`);
     const files = new RunFiles(state);
     const journal = new Journal(journalFile(state, files), "");
@@ -70,10 +70,15 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     printPlan(plan, json);
     return Promise.resolve(0);
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return Promise.resolve(1);
+    return Promise.resolve(tellWhy(error));
   }
+}
+
+/** Returns the exit code; a mistake of ours is thrown on. */
+function tellWhy(error: unknown): number {
+  if (!isForPeople(error)) throw error;
+  console.error(`holdfast: ${error.message}`);
+  return error instanceof ConfigError ? 2 : 1;
 }
 
 function journalFile(state: string, files: RunFiles): JournalFile {
@@ -92,11 +97,9 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const clock = hostClock;
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
-  const { state, runtime } = places(config);
-  Deno.mkdirSync(state, { recursive: true, mode: 0o700 });
-  Deno.chmodSync(state, 0o700);
-  Deno.mkdirSync(runtime, { recursive: true, mode: 0o755 });
-
+  const where = places(config);
+  prepare(where);
+  const { state, socket } = where;
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
@@ -153,7 +156,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     calls: config.max_calls,
     unread: config.max_unread,
   }, log);
-  const socket = `${runtime}/control.sock`;
   server.listen(socket);
   const { ino } = Deno.statSync(socket);
   log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
@@ -241,18 +243,6 @@ function readToml(path: string, text: string): Record<string, unknown> {
 function lineOf(text: string, key: string): number {
   const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
   return at + 1;
-}
-
-export function places(config: Config): { state: string; runtime: string } {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  return {
-    state: absolute(stateDirectory(config.state_dir, surroundings)),
-    runtime: absolute(runtimeDirectory(config.runtime_dir, surroundings)),
-  };
-}
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
 function userName(): string {

@@ -1,6 +1,7 @@
 /** The composition of `holdfast rebuild`: a new journal out of a damaged one, runs/ and exits/. */
 
-import { places, readConfig } from "./daemon.ts";
+import { readConfig } from "./daemon.ts";
+import { places, refuseForeignState } from "./directories.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { takeLock } from "./host/lock.ts";
@@ -22,7 +23,7 @@ export function rebuildJournal(
 ): Rebuild {
   const config = readConfig(flags);
   const { state } = places(config);
-  Deno.statSync(state);
+  refuseForeignState(state);
   takeLock(`${state}/lock`);
   const files = new RunFiles(state);
   const nodeName = config.node_name ?? Deno.hostname();

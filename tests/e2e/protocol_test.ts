@@ -120,6 +120,7 @@ Deno.test("an invalid job is refused by the name of the field", async () => {
     [{ command: ["true"], memory: Number.MAX_SAFE_INTEGER }, "memory", /gives out/],
     [{ command: ["true"], environment: { "A=B": "c" } }, "environment", /./],
     [{ command: ["true"], environment: { A: 1 } }, "environment", /./],
+    [{ command: ["true"], environment: [] }, "environment", /object of strings/],
     [{ command: ["true"], user: "nobody" }, "user", /must be/],
     [{ command: ["true"], after: [99] }, "after", /job 99/],
     [{ command: ["true"], colour: "red" }, "colour", /not a field/],
