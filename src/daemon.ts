@@ -22,7 +22,7 @@ import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
-import { SocketTaken } from "./host/unix_socket.ts";
+import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace } from "./paths.ts";
@@ -101,6 +101,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   prepare(where);
   const { state, socket } = where;
   takeLock(`${state}/lock`);
+  claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
   const journal = new Journal(journalFile(state, files), nodeName);
@@ -157,7 +158,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     unread: config.max_unread,
   }, log);
   server.listen(socket);
-  const { ino } = Deno.statSync(socket);
   log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
   notify("READY=1");
   supervisor.begin();
@@ -171,6 +171,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   });
   clearInterval(check);
   supervisor.handOver();
+  if (ending === "handOver") server.removeSocket();
   server.close();
   if (ending === "replace") {
     log.info("replacing", { by: OWN_PATH });
@@ -178,7 +179,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     replaceSelf();
   }
   notify("STOPPING=1");
-  removeSocket(socket, ino);
   journal.close();
   log.info("ended", {});
   reactor.stop();
@@ -250,15 +250,6 @@ function userName(): string {
     return userInfo().username;
   } catch {
     return String(Deno.uid());
-  }
-}
-
-/** Unless another has taken its place. */
-function removeSocket(path: string, inode: number | null): void {
-  try {
-    if (Deno.statSync(path).ino === inode) Deno.removeSync(path);
-  } catch {
-    // Somebody else has tidied up.
   }
 }
 

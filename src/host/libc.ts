@@ -75,6 +75,7 @@ export const errno = {
   ENFILE: 23,
   EMFILE: 24,
   EPIPE: 32,
+  ECONNREFUSED: 111,
 } as const;
 
 export const O_RDWR = 2;

@@ -7,7 +7,15 @@
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import { BROKEN, type Reactor, READABLE, WRITABLE } from "../host/reactor.ts";
-import { accept, listenUnix, type Peer, peerOf, receive, send } from "../host/unix_socket.ts";
+import {
+  accept,
+  type Listener,
+  listenUnix,
+  type Peer,
+  peerOf,
+  receive,
+  send,
+} from "../host/unix_socket.ts";
 import { libc } from "../host/libc.ts";
 import type { Log } from "../job/log.ts";
 import { encodeMessage, MessageTooLong, Splitter } from "./framing.ts";
@@ -52,7 +60,7 @@ const ACCEPT_RETRY_MS = 100;
 export class Server {
   readonly #connections = new Set<Connection>();
   readonly #buffer = new Uint8Array(READ_BYTES);
-  #listener?: number;
+  #listener?: Listener;
 
   constructor(
     private readonly reactor: Reactor,
@@ -65,29 +73,34 @@ export class Server {
   listen(path: string): void {
     const listener = listenUnix(path);
     this.#listener = listener;
-    this.reactor.add(listener, READABLE, () => this.#accept(listener));
+    this.reactor.add(listener.fd, READABLE, () => this.#accept(listener));
+  }
+
+  /** Before it is closed for good: nobody more is led here. */
+  removeSocket(): void {
+    this.#listener?.removePath();
   }
 
   /** Accepts nobody more and lets go of everybody, once what they are owed has been sent. */
   close(): void {
     if (this.#listener !== undefined) {
-      this.reactor.remove(this.#listener);
-      libc.close(this.#listener);
+      this.reactor.remove(this.#listener.fd);
+      libc.close(this.#listener.fd);
       this.#listener = undefined;
     }
     for (const connection of this.#connections) connection.close();
   }
 
-  #accept(listener: number): void {
+  #accept(listener: Listener): void {
     try {
-      for (let fd; (fd = accept(listener)) !== undefined;) this.#welcome(fd);
+      for (let fd; (fd = accept(listener.fd)) !== undefined;) this.#welcome(fd);
     } catch (error) {
       // Out of descriptors: those who wait are taken when some are free again.
       this.log.error("cannot accept", { what: String(error) });
-      this.reactor.remove(listener);
+      this.reactor.remove(listener.fd);
       setTimeout(() => {
         if (this.#listener === listener) {
-          this.reactor.add(listener, READABLE, () => this.#accept(listener));
+          this.reactor.add(listener.fd, READABLE, () => this.#accept(listener));
         }
       }, ACCEPT_RETRY_MS);
     }

@@ -266,15 +266,6 @@ function cmdline(pid: number): string {
   }
 }
 
-Deno.test("a socket at which another supervisor answers is left to it", async () => {
-  await using home = await Home.start();
-  const other = `${home.directory}/other`;
-  const { code, stderr } = await home.run("daemon", "--state-dir", other);
-  assertEquals(code, 1);
-  assertMatch(stderr, /another program answers at .*control\.sock; stop it first, or use another/);
-  assert(await home.answers());
-});
-
 Deno.test("a supervisor that is asked to be replaced by what is no program carries on", async () => {
   await using home = new Home();
   Deno.mkdirSync(`${home.directory}/bin`);

@@ -1,7 +1,7 @@
 /** Where a supervisor lives, on the compiled binary: directories, the socket and the settings it refuses. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { Home, IS_ROOT } from "./home.ts";
+import { Home, IS_ROOT, until } from "./home.ts";
 
 Deno.test("a directory in which others keep their things is refused and stays as it was", async () => {
   await using home = new Home();
@@ -86,5 +86,70 @@ Deno.test("a client's buffers cannot be made too small to speak", async () => {
     assertMatch(stderr, new RegExp(`--${key}: "4095" is not a size from 4096 `));
   }
   await home.start("--max-message", "4K", "--max-unread", "4K");
+  assert(await home.answers());
+});
+
+Deno.test("a socket at which another supervisor answers is left to it, and nothing is begun", async () => {
+  await using home = await Home.start();
+  const other = `${home.directory}/other`;
+  const { code, stderr } = await home.run("daemon", "--state-dir", other);
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    new RegExp(
+      `another supervisor, pid ${home.pid}, listens at \\S+/control.sock; .*--runtime-dir`,
+    ),
+  );
+  assertEquals([...Deno.readDirSync(other)].map(({ name }) => name), ["lock"]);
+  assert(await home.answers());
+});
+
+Deno.test("of two supervisors that start at once one has the socket, the other is refused", async () => {
+  for (let round = 0; round < 5; round++) {
+    await using one = new Home();
+    await using two = new Home();
+    one.launch([]);
+    two.launch(["--runtime-dir", one.runtime]);
+    const refused = await Promise.race([
+      one.ended().then((code) => ({ home: one, code })),
+      two.ended().then((code) => ({ home: two, code })),
+    ]);
+    assertEquals(refused.code, 1, refused.home.log);
+    assertMatch(refused.home.log, /another supervisor, pid \d+, listens at/);
+    await until("the other answers", () => one.answers());
+  }
+});
+
+Deno.test("what another program keeps at the socket's path is not replaced", async () => {
+  await using home = new Home();
+  Deno.mkdirSync(home.runtime);
+  Deno.writeTextFileSync(home.socket, "mine");
+  const file = await home.run("daemon");
+  assertEquals([file.code, Deno.readTextFileSync(home.socket)], [1, "mine"]);
+  assertMatch(file.stderr, /control\.sock is not a socket; move it away, or .*--runtime-dir/);
+  Deno.removeSync(home.socket);
+  using _listener = Deno.listen({ transport: "unix", path: home.socket });
+  const program = await home.run("daemon");
+  assertEquals(program.code, 1);
+  assertMatch(program.stderr, new RegExp(`another program, pid ${Deno.pid}, answers at`));
+});
+
+Deno.test("a supervisor that ends removes its socket, and no other that has taken the place", async () => {
+  await using home = await Home.start();
+  assertEquals(await home.signal("SIGTERM"), 0);
+  assertEquals([...Deno.readDirSync(home.runtime)].map(({ name }) => name), ["control.sock.lock"]);
+  await home.start();
+  Deno.removeSync(home.socket);
+  using _listener = Deno.listen({ transport: "unix", path: home.socket });
+  assertEquals(await home.signal("SIGTERM"), 0);
+  assert(Deno.lstatSync(home.socket).isSocket);
+});
+
+Deno.test("a socket that a killed supervisor has left is no obstacle", async () => {
+  await using home = await Home.start();
+  await home.crash();
+  assert(Deno.lstatSync(home.socket).isSocket);
+  await home.start();
+  assertEquals((await home.run("upgrade")).code, 0);
   assert(await home.answers());
 });
