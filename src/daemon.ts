@@ -16,13 +16,14 @@ import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
-import { cannotReplace, OWN_PATH, replaceSelf } from "./host/replace.ts";
+import { OWN_PATH, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
 import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
+import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { configPaths, NoPlace } from "./paths.ts";
@@ -167,6 +168,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const ending = await untilEnd(supervisor, {
     isBurst: flags.burst === true,
     terminates: isInit || config.on_stop === "terminate",
+    cannotReplace: () => tryProgram(OWN_PATH, processes),
     log,
   });
   clearInterval(check);
@@ -190,7 +192,12 @@ type Ending = "handOver" | "replace";
 /** Waits for a signal, or for all work to be done. SIGHUP asks to be replaced by what is installed now. */
 function untilEnd(
   supervisor: Supervisor,
-  { isBurst, terminates, log }: { isBurst: boolean; terminates: boolean; log: Log },
+  { isBurst, terminates, cannotReplace, log }: {
+    isBurst: boolean;
+    terminates: boolean;
+    cannotReplace: () => Promise<string | undefined>;
+    log: Log;
+  },
 ): Promise<Ending> {
   return new Promise((resolve) => {
     const end = (signal: string) => {
@@ -200,8 +207,12 @@ function untilEnd(
     };
     Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
     Deno.addSignalListener("SIGINT", () => end("SIGINT"));
-    Deno.addSignalListener("SIGHUP", () => {
-      const why = cannotReplace();
+    let isTrying = false;
+    Deno.addSignalListener("SIGHUP", async () => {
+      if (isTrying) return;
+      isTrying = true;
+      const why = await cannotReplace().catch(String);
+      isTrying = false;
       if (why === undefined) return resolve("replace");
       log.error("not replaced", { by: OWN_PATH, why, doing: "carrying on" });
     });

@@ -3,6 +3,7 @@
  * the state directory is ours or nobody's. What another program keeps is neither locked nor touched.
  */
 
+import { resolve } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import { cString, errorText, lastErrno, libc } from "./host/libc.ts";
 import { runtimeDirectory, stateDirectory } from "./paths.ts";
@@ -83,10 +84,11 @@ function attempt(kind: Kind, path: string, problem: string, body: () => void): v
   }
 }
 
-function unusable({ what, flag, key }: Kind, path: string, problem: string): ConfigError {
-  return new ConfigError(`the ${what} ${path} ${problem}; give another with ${flag} or ${key}`);
+/** Without the dots of a relative path: it must lead there when the working directory is gone. */
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : resolve(path);
 }
 
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+function unusable({ what, flag, key }: Kind, path: string, problem: string): ConfigError {
+  return new ConfigError(`the ${what} ${path} ${problem}; give another with ${flag} or ${key}`);
 }

@@ -265,19 +265,3 @@ function cmdline(pid: number): string {
     return "";
   }
 }
-
-Deno.test("a supervisor that is asked to be replaced by what is no program carries on", async () => {
-  await using home = new Home();
-  Deno.mkdirSync(`${home.directory}/bin`);
-  const installed = `${home.directory}/bin/holdfast`;
-  Deno.copyFileSync(BINARY, installed);
-  home.launch([], [], installed);
-  await until("it answers", () => home.answers());
-  const { pid } = home;
-  Deno.removeSync(installed);
-  Deno.writeTextFileSync(installed, "no program", { mode: 0o755 });
-  Deno.kill(pid, "SIGHUP");
-  await until("it says so", () => /ERROR "?not replaced"? .*it is not a program/.test(home.log));
-  assertEquals((await home.wait(await home.submit(["true"]))).state, "COMPLETED");
-  assertEquals(home.pid, pid);
-});
