@@ -4,8 +4,7 @@
  */
 
 import { userInfo } from "node:os";
-import { parse as parseToml, TomlError } from "smol-toml";
-import { type Config, ConfigError, makeConfig } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { places, prepare, refuseForeignState } from "./directories.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
@@ -26,12 +25,13 @@ import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
-import { configPaths, NoPlace } from "./paths.ts";
+import { NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
 import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
+import { type Flags, readConfig } from "./settings.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -40,8 +40,6 @@ import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
 import { time } from "./varlink/wire.ts";
 import { version } from "./version.ts";
-
-type Flags = Record<string, string | boolean | undefined>;
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
@@ -223,37 +221,6 @@ function untilEnd(
     };
     supervisor.onTurn();
   });
-}
-
-export function readConfig(flags: Flags): Config {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  const given = flags.config;
-  const paths = typeof given === "string" ? [given] : configPaths(surroundings);
-  for (const path of paths) {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound && given === undefined) continue;
-      throw new ConfigError(`cannot read the configuration ${path}: ${(error as Error).message}`);
-    }
-    return makeConfig(readToml(path, text), flags, (key) => `${path}:${lineOf(text, key)}`);
-  }
-  return makeConfig({}, flags, () => "");
-}
-
-function readToml(path: string, text: string): Record<string, unknown> {
-  try {
-    return parseToml(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    throw new ConfigError(`${path}:${error.line}: ${error.message.split("\n")[0]}`);
-  }
-}
-
-function lineOf(text: string, key: string): number {
-  const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
-  return at + 1;
 }
 
 function userName(): string {

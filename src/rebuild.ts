@@ -1,6 +1,5 @@
 /** The composition of `holdfast rebuild`: a new journal out of a damaged one, runs/ and exits/. */
 
-import { readConfig } from "./daemon.ts";
 import { places, refuseForeignState } from "./directories.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -10,6 +9,7 @@ import { RunFiles } from "./host/run_files.ts";
 import { tracesOf } from "./recover/older_journal.ts";
 import type { RebuildItem } from "./recover/plan_rebuild.ts";
 import { type Rebuild, rebuild } from "./recover/rebuild.ts";
+import { type Flags, readConfig } from "./settings.ts";
 
 export interface RebuildOptions {
   readonly dryRun: boolean;
@@ -18,7 +18,7 @@ export interface RebuildOptions {
 
 /** Throws Locked, JournalRefused, Error. */
 export function rebuildJournal(
-  flags: Record<string, string | boolean | undefined>,
+  flags: Flags,
   { dryRun, force }: RebuildOptions,
 ): Rebuild {
   const config = readConfig(flags);

@@ -64,6 +64,7 @@ const ROOMS: Room[] = [
   { files: ["src/cli/rebuild.ts"], imports: CLI_IMPORTS, lazy: ["src/rebuild.ts"] },
   { files: [CLI], imports: CLI_IMPORTS },
   { files: ROOTS, imports: [JOB, ...ROOTS] },
+  { files: ["src/settings.ts"], imports: ROOTS },
   { files: ["src/log_output.ts"], imports: [JOB, ...ROOTS] },
   { files: ["src/directories.ts"], imports: [HOST, ...ROOTS] },
   { files: ["src/daemon.ts", "src/rebuild.ts", "main.ts"], imports: ["src/**"] },

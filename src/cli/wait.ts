@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Job } from "../varlink/interface.ts";
 import { duration, jobIds, withExamples } from "./arguments.ts";
-import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
+import { exitAsJob, globals, withAnyClient } from "./connection.ts";
 import { EXIT } from "./failure.ts";
 import { exitCodeOf } from "./job_text.ts";
 import { complain, printJson } from "./output.ts";
@@ -27,7 +27,7 @@ async function waitForAll(command: Command, ids: number[], timeout?: number): Pr
   const until = timeout === undefined ? undefined : Date.now() + timeout * 1000;
   let first = 0;
   // A wrong id is told now, not after the hours that the others take.
-  await withClient(
+  await withAnyClient(
     command,
     (client) => Promise.all(ids.map((id) => client.call("Status", { id }))),
   );

@@ -11,6 +11,9 @@ export interface Ground {
   readonly pidNamespace: string;
 }
 
+/** Of attempts of which nobody knows where they ran: no pid of theirs counts. */
+export const UNKNOWN_GROUND: Ground = { bootId: "unknown", pidNamespace: "unknown" };
+
 /** USER_HZ: what /proc counts in, 100 on every Linux that the runtime supports (proc(5), times(2)). */
 export const MS_PER_TICK = 10;
 

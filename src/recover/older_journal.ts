@@ -9,7 +9,7 @@ import { type Job, type LiveJob, transition } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import type { Clock, Files, JobProcess } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
-import { caughtUp, isNamedShim, type Remains } from "./plan_remains.ts";
+import { caughtUp, isNamedShim, type Remains, UNSEEN_IDS } from "./plan_remains.ts";
 import { gatherRemains } from "./remains.ts";
 
 /** Lines of the log for unknown jobs; the rest is counted. */
@@ -41,7 +41,7 @@ export function catchUp(parts: CatchUpParts): void {
   const remains = gatherRemains(files, processes, mayBeLater);
   const last = Math.max(0, ...files.runIds(), ...files.exitIds(), ...remains.keys());
   journal.transact(() => {
-    journal.reserveIds(last);
+    journal.reserveIds(last, UNSEEN_IDS);
     for (const found of remains.values()) {
       const job = live.get(found.id);
       if (job) follow(parts, job, found);

@@ -4,11 +4,11 @@
  * is never queued again.
  */
 
-import type { Ground } from "../job/identity.ts";
+import { type Ground, UNKNOWN_GROUND } from "../job/identity.ts";
 import type { Reason, State } from "../job/job.ts";
 import { type FullSpec, isInvalid, readSpec, type Spec } from "../job/spec.ts";
 import type { JobProcess } from "../ports.ts";
-import { lostToken, type Remains, UNKNOWN_GROUND } from "./plan_remains.ts";
+import { lostToken, type Remains } from "./plan_remains.ts";
 
 /** Columns by name, as in the journal's tables. */
 export type Columns = Readonly<Record<string, any>>;
@@ -157,7 +157,11 @@ class JobTraces {
       token: claimed?.token ?? lostToken(this.id),
       released: 0,
     };
-    const where = isAlive ? "it runs" : "no process of it is known to be alive";
+    const where = !isAlive
+      ? "no process of it is known to be alive"
+      : this.row
+      ? "it runs"
+      : "it runs, without a timeout: what was asked for is lost";
     return { ...this.#is("started", `${why}; ${where}`), job, allocation };
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { UNKNOWN_EXIT } from "../job/exit_status.ts";
-import type { Ground } from "../job/identity.ts";
+import { type Ground, UNKNOWN_GROUND } from "../job/identity.ts";
 import { type Change, type End, isStarted, type LiveJob } from "../job/job.ts";
 import type { JobProcess } from "../ports.ts";
 
@@ -32,8 +32,11 @@ export interface Remains {
   readonly unreadable?: string;
 }
 
-/** The ground of attempts of which nobody knows where they ran: no pid of theirs counts. */
-export const UNKNOWN_GROUND: Ground = { bootId: "unknown", pidNamespace: "unknown" };
+/**
+ * As many jobs as may be queued by default: so many ids can have been given after the newest that is
+ * seen, where commits are lost.
+ */
+export const UNSEEN_IDS = 100_000;
 
 /** A token that no process carries, for an attempt whose own is lost. */
 export const lostToken = (id: number) => `lost-with-the-journal-${id}`;

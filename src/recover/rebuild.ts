@@ -10,6 +10,7 @@ import { inspect, type OtherTraces, type Trouble } from "../store/inspect.ts";
 import { NOTHING_SALVAGED, type Salvage, salvage } from "../store/salvage.ts";
 import { publish, Scratch, unpublish, writeJournal } from "../store/rebuilt.ts";
 import { planRebuild, type RebuildItem, wholeEvents } from "./plan_rebuild.ts";
+import { UNSEEN_IDS } from "./plan_remains.ts";
 import { gatherRemains } from "./remains.ts";
 
 export interface RebuildParts {
@@ -34,9 +35,6 @@ export interface Rebuild {
   /** Where the old journal is, once the new one is in its place. */
   readonly kept?: string;
 }
-
-/** As many jobs as may be queued by default: so many ids can have been given without a trace. */
-const UNSEEN_IDS = 100_000;
 
 /**
  * Throws JournalRefused for a journal of a newer version. `isWanted`: whether to put the new journal

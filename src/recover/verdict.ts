@@ -4,7 +4,7 @@
  */
 
 import { type ExitStatus, UNKNOWN_EXIT } from "../job/exit_status.ts";
-import type { Check, ProcessIdentity } from "../job/identity.ts";
+import { type Check, type ProcessIdentity, UNKNOWN_GROUND } from "../job/identity.ts";
 import {
   type Change,
   type End,
@@ -68,6 +68,11 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
   if (seen.exit && seen.refusal === undefined) return over(endedBy(job, seen, seen.exit));
   if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal));
   if (seen.unreadable !== undefined) return { kind: "unverifiable", cause: seen.unreadable };
+  if (job.attempt.ground.bootId === UNKNOWN_GROUND.bootId) {
+    return over(
+      lost(job, seen, "interrupted", "its end is lost with the journal, and may be a good one"),
+    );
+  }
   if (!seen.sameGround) return over(lost(job, seen, "reboot"));
   if (job.state === "STARTING" && seen.claim === "fence") return { kind: "withdrawn" };
   if (seen.shim === "unverifiable") return unverifiable("shim", seen.shimIdentity);
@@ -129,8 +134,8 @@ const LOST: Partial<Record<Reason, string>> = {
   interrupted: "it and its shim were killed",
 };
 
-function lost(job: StartedJob, seen: Evidence, reason: Reason): End {
-  const own = { state: "FAILED", reason, message: `${LOST[reason]}; ${STATUS_UNKNOWN}` } as const;
+function lost(job: StartedJob, seen: Evidence, reason: Reason, why = LOST[reason]): End {
+  const own = { state: "FAILED", reason, message: `${why}; ${STATUS_UNKNOWN}` } as const;
   return {
     ...(job.stopping ? stopped(job) : own),
     exit: UNKNOWN_EXIT,

@@ -263,12 +263,16 @@ export class Journal {
     ).map((row) => row.job_id);
   }
 
-  /** Ids up to this one will not be given to new jobs. */
-  reserveIds(last: number): void {
+  /**
+   * Ids up to this one will not be given to new jobs; nor the `gap` ids above it, if it is news that
+   * so many have been given.
+   */
+  reserveIds(last: number, gap: number): void {
     const row = this.#get("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'");
-    if (row && row.seq >= last) return;
-    if (row) this.#run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'", last);
-    else this.#run("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", last);
+    if (row ? row.seq >= last : last === 0) return;
+    const seq = last + gap;
+    if (row) this.#run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'", seq);
+    else this.#run("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", seq);
   }
 
   setting(name: string): string | undefined {

@@ -23,7 +23,13 @@ export const NO_PROGRESS: Progress = { asked: false, leftoversAsked: false, look
 
 export type Step =
   /** Nothing, until a hint, a time (ms since boot), or a failed check to be told and repeated. */
-  | { readonly kind: "wait"; readonly untilBootMs?: number; readonly unverifiable?: string }
+  | {
+    readonly kind: "wait";
+    readonly untilBootMs?: number;
+    readonly unverifiable?: string;
+    /** It is to be continued: somebody may have stopped it. */
+    readonly shim?: ProcessIdentity;
+  }
   /** To be journaled; then decide again. */
   | { readonly kind: "journal"; readonly change: Change }
   /** Forbid the attempt by claiming it; then look again. */
@@ -79,10 +85,30 @@ export function nextStep(
       return endFamily(family, killAt, progress, nowBootMs);
     }
     case "keep":
-      if (job.stopping) return stop(job, seen, family, progress, nowBootMs);
-      // Its shim will tell its exit, which decides, however late that is.
-      return leaderHasEnded(seen) ? { kind: "wait" } : untilDeadline(job, nowBootMs);
+      return keep(job, seen, family, progress, nowBootMs);
   }
+}
+
+function keep(
+  job: StartedJob,
+  seen: Evidence,
+  family: readonly ProcessIdentity[] | undefined,
+  progress: Progress,
+  nowBootMs: number,
+): Step {
+  const hasEnded = leaderHasEnded(seen);
+  if (!hasEnded && !job.stopping) return untilDeadline(job, nowBootMs);
+  const untilBootMs = nowBootMs + UNVERIFIABLE_POLL_MS;
+  // Its shim will tell its exit, which decides, however late that is.
+  const step: Step = job.stopping
+    ? stop(job, seen, family, progress, nowBootMs)
+    : { kind: "wait", untilBootMs };
+  if (step.kind !== "wait" || !hasEnded) return step;
+  return {
+    ...step,
+    untilBootMs: Math.min(step.untilBootMs ?? Infinity, untilBootMs),
+    shim: seen.shimIdentity,
+  };
 }
 
 /** Whether a stop that is asked for now comes too late: then the job's own exit decides. */

@@ -82,7 +82,7 @@ export class Reconciler {
         case "wait":
           this.#wakes.set(id, step.untilBootMs);
           this.#tellUnverifiable(id, step.unverifiable);
-          return;
+          return this.#continue(step.shim);
         case "journal":
           if (!mayJournal) return;
           // On another ground the same pid and start time may be a stranger's.
@@ -218,6 +218,11 @@ export class Reconciler {
       if (leader?.signalGroup(SIGTERM)) leader.signalGroup(SIGCONT);
       look(id);
     });
+  }
+
+  #continue(shim: ProcessIdentity | undefined): void {
+    const { aftermath, processes } = this.parts;
+    if (shim) aftermath.then(() => signalProcess(processes, shim, SIGCONT));
   }
 
   #signalFamily({ id }: StartedJob, members: readonly ProcessIdentity[], signal: number): void {

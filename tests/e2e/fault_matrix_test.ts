@@ -58,6 +58,8 @@ Deno.test("machine down: what ran is FAILED reboot, what had ended keeps its exi
   await until("nothing runs", () => home.processes().length === 0);
   home.edit("UPDATE resource_allocations SET boot_id = 'before'");
   await home.start("--cpus", "2");
+  // It holds a CPU until then.
+  await home.wait(queued);
   await isTrue(home, lost, { end: "FAILED reboot -999:0", stdout: "one\n", pid: pids[0] });
   await isTrue(home, recorded, { end: "FAILED exit 5:0", stdout: "one\ntwo\n", pid: pids[1] });
   await isTrue(home, queued, { end: "COMPLETED exit 0:0", stdout: "" });

@@ -275,3 +275,12 @@ Deno.test("a process whose first thread has ended lives on in the others, and is
   assertEquals((await home.wait(id)).state, "CANCELLED");
   await until("it is gone", () => !existsSync(`/proc/${pid}`));
 });
+
+Deno.test("a job that stops its shim still ends, by itself and by its timeout", async () => {
+  await using home = await Home.start();
+  const own = await home.submit("kill -STOP $PPID; exit 5");
+  const late = await home.submit("kill -STOP $PPID; sleep 1000", { timeout: 1, grace: 1 });
+  assertEquals((await home.wait(own)).exitCode, "5:0");
+  const { reason, exitCode } = await home.wait(late);
+  assertEquals([reason, exitCode], ["timeout", "0:15"]);
+});

@@ -64,9 +64,10 @@ Deno.test("under an older journal a queued job that has ended since is not start
   assertEquals([job.state, job.reason, job.exitCode], ["FAILED", "interrupted", "-999:0"]);
   assertMatch(home.log, /WARN "?run directory of an unknown job"? job=3/);
   assertMatch(home.log, /holdfast rebuild --force/);
-  assertEquals(await home.submit(RUN), third + 1);
-  await home.wait(third + 1);
-  assertEquals(home.lines("ran"), ["1", "2", "3", "4"]);
+  const next = await home.submit(RUN);
+  assert(next > third + 1000, "jobs that were queued above it can have left no trace");
+  await home.wait(next);
+  assertEquals(home.lines("ran"), ["1", "2", "3", String(next)]);
 });
 
 Deno.test("processes that an older state directory does not know are told and not signalled; ids are not reused", async () => {
@@ -87,7 +88,7 @@ Deno.test("processes that an older state directory does not know are told and no
     new RegExp(`WARN "?processes of an unknown job"? job=${unknown} pids="?${unknownPid}`),
   );
   assert(home.processes().includes(unknownPid!) && !home.processes().includes(pid!));
-  assertEquals(await home.submit(["true"]), unknown + 1);
+  assert(await home.submit(["true"]) > unknown + 1000);
 });
 
 Deno.test("a queued job whose processes live without its run directory is not started again", async () => {

@@ -206,7 +206,7 @@ Deno.test("without its journal a running job is adopted, an ended one ends by it
   for (const end of ["", "-wal"]) Deno.removeSync(journal(home, end));
   await refused(home, /is missing, although there are traces of 3 jobs/);
   const { stdout } = await rebuilt(home);
-  assertMatch(stdout, /^2 {2}started: a shim has claimed it; it runs$/m);
+  assertMatch(stdout, /^2 {2}started: a shim has claimed it; it runs, without a timeout: /m);
   assertMatch(
     stdout,
     /^3 {2}started: a shim has claimed it; no process of it is known to be alive$/m,

@@ -1,6 +1,6 @@
 /** Holds what is on disk, in the journal and among the processes at the end against every promise. */
 
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { until } from "../e2e/home.ts";
 import type { Job } from "../../src/varlink/interface.ts";
 import { endOf, trueEnds, trueRuns } from "./jobs.ts";
@@ -55,8 +55,11 @@ function brokenJobs({ home, jobs, ledger }: Scenario, point: KillPoint): string[
 }
 
 function brokenJournal({ home, ledger }: Scenario): string[] {
+  return home.inJournal((database) => breachesIn(database, ledger));
+}
+
+function breachesIn(database: DatabaseSync, ledger: Scenario["ledger"]): string[] {
   const broken: string[] = [];
-  const database = new DatabaseSync(`${home.state}/journal.db`);
   const all = (sql: string) => database.prepare(sql).all() as Record<string, any>[];
   const [integrity] = all("PRAGMA integrity_check");
   if (integrity?.integrity_check !== "ok") broken.push(`the journal: ${JSON.stringify(integrity)}`);
@@ -77,7 +80,6 @@ function brokenJournal({ home, ledger }: Scenario): string[] {
     if (ends.length === 1 && ends[0] === history.at(-1)) continue;
     broken.push(`job ${id} has the states ${history.map(({ state }) => state)}`);
   }
-  database.close();
   return broken;
 }
 

@@ -5,7 +5,6 @@
  * same life is led a second time after a kill, and the ledger says what the first one had told.
  */
 
-import { DatabaseSync } from "node:sqlite";
 import { assertEquals } from "../assert.ts";
 import { Client, NoSupervisor, VarlinkError } from "../../src/varlink/client.ts";
 import type { Event, Job, Spec } from "../../src/varlink/interface.ts";
@@ -88,7 +87,9 @@ export class Scenario implements AsyncDisposable {
     await until("the supervisor ends", () => isDead);
     const code = await ended;
     const killed = KILLED.slice(0, this.mode === "machine" ? 2 : 1);
-    if (code !== 0 && !killed.includes(code)) throw new Error(`the supervisor ended with ${code}`);
+    if (code !== 0 && !killed.includes(code)) {
+      throw new Error(`the supervisor ended with ${code}; log: ${home.log}`);
+    }
     return code === 0;
   }
 
@@ -186,9 +187,8 @@ export class Scenario implements AsyncDisposable {
     kill("orphan", "claim");
     kill("lost", "claim");
     kill("lost", "proc");
-    const database = new DatabaseSync(`${home.state}/journal.db`);
     // A stranger has the pids of one job now; another's shim has never been started.
-    database.exec(`
+    home.edit(`
       UPDATE jobs SET ended_at = ended_at - ${PRUNED_S * 2000} WHERE key = 'old';
       UPDATE resource_allocations
         SET process_id = ${this.#stranger.pid}, shim_process_id = ${this.#stranger.pid}
@@ -199,7 +199,6 @@ export class Scenario implements AsyncDisposable {
         SELECT ${ledger.id("fenced")}, 1, 0, node_name, boot_id, pid_namespace, 'a-token'
         FROM resource_allocations WHERE job_id = ${ledger.id("lost")};
     `);
-    database.close();
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
 import { MS_PER_TICK } from "../../src/job/identity.ts";
-import { SIGKILL } from "../../src/ports.ts";
+import { SIGCONT, SIGKILL } from "../../src/ports.ts";
 import type { Process } from "./kernel.ts";
 import { type Plan, shellStatus } from "./scripts.ts";
 import { CAPACITY, type Witness, World } from "./world.ts";
@@ -112,6 +112,8 @@ export class Truth implements Witness {
 
   onSignal(target: Process, signal: number): void {
     const { kind, job, pid } = target;
+    // A shim may have been stopped by somebody.
+    if (kind === "shim" && signal === SIGCONT) return;
     this.#must(kind === "leader" || kind === "child", `signal ${signal} to ${kind} ${pid}`);
     const row = this.#row(job!);
     const fact = this.#factOf(job!);

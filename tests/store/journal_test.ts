@@ -139,9 +139,9 @@ Deno.test("ids are never given twice, also after the last job was pruned or ids 
     const first = journal.transact(() => journal.insertJob(spec(), 0, 1)).id;
     journal.transact(() => journal.removeJob(first));
     assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, first + 1);
-    journal.transact(() => journal.reserveIds(100));
-    journal.transact(() => journal.reserveIds(50));
-    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, 101);
+    journal.transact(() => journal.reserveIds(100, 5));
+    journal.transact(() => journal.reserveIds(50, 5));
+    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, 106);
   });
 });
 
