@@ -147,8 +147,6 @@ export class Scenario implements AsyncDisposable {
     Deno.kill(this.#supervisor(), "SIGHUP");
     await until("its successor answers", async () => {
       if (isDead()) return true;
-      // Where all that is to be executed is killed, the trial of the successor is too.
-      if (this.mode === "spawn" && this.home.log.includes("ERROR not replaced")) return true;
       try {
         return (await started()).node.startedAt !== node.startedAt;
       } catch (error) {

@@ -23,7 +23,9 @@ export async function tryPoint(point: KillPoint): Promise<Trial> {
   let isKilled = false;
   try {
     await scenario.prepare();
-    isKilled = !await scenario.live(supervisorWrapper(home, point), point.supervisor !== undefined);
+    // Where all that is to be executed is killed, a successor cannot be tried.
+    const upgrades = point.supervisor !== undefined && point.mode !== "spawn";
+    isKilled = !await scenario.live(supervisorWrapper(home, point), upgrades);
     if (isKilled && !await scenario.live(point.mode === "machine" ? MACHINE : [], false)) {
       broken.push("the second supervisor was killed too");
     } else broken.push(...await brokenPromises(scenario, point));
