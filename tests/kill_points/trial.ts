@@ -16,13 +16,15 @@ export interface Trial {
   readonly broken: readonly string[];
 }
 
-export async function tryPoint(point: KillPoint): Promise<Trial> {
+/** `tries`: of the preparation, in which nothing is killed, and which a busy machine can upset. */
+export async function tryPoint(point: KillPoint, tries = 3): Promise<Trial> {
   await using home = new Home();
   await using scenario = new Scenario(home, point.mode, point.shim && shimOptions(home, point));
   const broken: string[] = [];
-  let isKilled = false;
+  let isKilled = false, isPrepared = false;
   try {
     await scenario.prepare();
+    isPrepared = true;
     // Where all that is to be executed is killed, a successor cannot be tried.
     const upgrades = point.supervisor !== undefined && point.mode !== "spawn";
     isKilled = !await scenario.live(supervisorWrapper(home, point), upgrades);
@@ -30,6 +32,7 @@ export async function tryPoint(point: KillPoint): Promise<Trial> {
       broken.push("the second supervisor was killed too");
     } else broken.push(...await brokenPromises(scenario, point));
   } catch (error) {
+    if (!isPrepared && tries > 1) return await tryPoint(point, tries - 1);
     broken.push((error instanceof Error ? error.message : String(error)).slice(0, LONGEST));
   }
   if (broken.length > 0) broken.push(home.log.slice(-LONGEST));
