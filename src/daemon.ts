@@ -5,6 +5,7 @@
 
 import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
+import { places, prepare, refuseForeignState } from "./directories.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -14,13 +15,14 @@ import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
-import { cannotReplace, OWN_PATH, replaceSelf } from "./host/replace.ts";
+import { OWN_PATH, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
-import { SocketTaken } from "./host/unix_socket.ts";
+import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
+import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { NoPlace } from "./paths.ts";
@@ -29,7 +31,7 @@ import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
-import { type Flags, makePlaces, places, readConfig } from "./settings.ts";
+import { type Flags, readConfig } from "./settings.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -41,17 +43,15 @@ import { version } from "./version.ts";
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
-  const log = openLog({
-    level: Deno.env.get("LOG_LEVEL"),
-    format: Deno.env.get("LOG_FORMAT"),
-    toJournal: Deno.env.has("JOURNAL_STREAM"),
-  });
   try {
+    const log = openLog({
+      level: Deno.env.get("LOG_LEVEL"),
+      format: Deno.env.get("LOG_FORMAT"),
+      toJournal: Deno.env.has("JOURNAL_STREAM"),
+    });
     return await supervise(readConfig(flags), flags, log);
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return error instanceof ConfigError ? 2 : 1;
+    return tellWhy(error);
   }
 }
 
@@ -59,6 +59,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
 export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> {
   try {
     const { state } = places(readConfig(flags));
+    refuseForeignState(state);
     takeLock(`${state}/lock`);
     const files = new RunFiles(state);
     const journal = new Journal(journalFile(state, files), "");
@@ -68,10 +69,15 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     printPlan(plan, json);
     return Promise.resolve(0);
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return Promise.resolve(1);
+    return Promise.resolve(tellWhy(error));
   }
+}
+
+/** Returns the exit code; a mistake of ours is thrown on. */
+function tellWhy(error: unknown): number {
+  if (!isForPeople(error)) throw error;
+  console.error(`holdfast: ${error.message}`);
+  return error instanceof ConfigError ? 2 : 1;
 }
 
 function journalFile(state: string, files: RunFiles): JournalFile {
@@ -90,10 +96,11 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const clock = hostClock;
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
-  const { state, runtime } = places(config);
-  makePlaces({ state, runtime });
-
+  const where = places(config);
+  prepare(where);
+  const { state, socket } = where;
   takeLock(`${state}/lock`);
+  claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
   const journal = new Journal(journalFile(state, files), nodeName);
@@ -149,9 +156,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     calls: config.max_calls,
     unread: config.max_unread,
   }, log);
-  const socket = `${runtime}/control.sock`;
   server.listen(socket);
-  const { ino } = Deno.statSync(socket);
   log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
   notify("READY=1");
   supervisor.begin();
@@ -161,10 +166,12 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const ending = await untilEnd(supervisor, {
     isBurst: flags.burst === true,
     terminates: isInit || config.on_stop === "terminate",
+    cannotReplace: () => tryProgram(OWN_PATH, processes),
     log,
   });
   clearInterval(check);
   supervisor.handOver();
+  if (ending === "handOver") server.removeSocket();
   server.close();
   if (ending === "replace") {
     log.info("replacing", { by: OWN_PATH });
@@ -172,7 +179,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     replaceSelf();
   }
   notify("STOPPING=1");
-  removeSocket(socket, ino);
   journal.close();
   log.info("ended", {});
   reactor.stop();
@@ -184,7 +190,12 @@ type Ending = "handOver" | "replace";
 /** Waits for a signal, or for all work to be done. SIGHUP asks to be replaced by what is installed now. */
 function untilEnd(
   supervisor: Supervisor,
-  { isBurst, terminates, log }: { isBurst: boolean; terminates: boolean; log: Log },
+  { isBurst, terminates, cannotReplace, log }: {
+    isBurst: boolean;
+    terminates: boolean;
+    cannotReplace: () => Promise<string | undefined>;
+    log: Log;
+  },
 ): Promise<Ending> {
   return new Promise((resolve) => {
     const end = (signal: string) => {
@@ -194,8 +205,12 @@ function untilEnd(
     };
     Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
     Deno.addSignalListener("SIGINT", () => end("SIGINT"));
-    Deno.addSignalListener("SIGHUP", () => {
-      const why = cannotReplace();
+    let isTrying = false;
+    Deno.addSignalListener("SIGHUP", async () => {
+      if (isTrying) return;
+      isTrying = true;
+      const why = await cannotReplace().catch(String);
+      isTrying = false;
       if (why === undefined) return resolve("replace");
       log.error("not replaced", { by: OWN_PATH, why, doing: "carrying on" });
     });
@@ -213,15 +228,6 @@ function userName(): string {
     return userInfo().username;
   } catch {
     return String(Deno.uid());
-  }
-}
-
-/** Unless another has taken its place. */
-function removeSocket(path: string, inode: number | null): void {
-  try {
-    if (Deno.statSync(path).ino === inode) Deno.removeSync(path);
-  } catch {
-    // Somebody else has tidied up.
   }
 }
 
