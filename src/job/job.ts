@@ -6,6 +6,7 @@
 
 import { type ExitStatus, isSuccess } from "./exit_status.ts";
 import type { Ground, ProcessIdentity } from "./identity.ts";
+import type { Pin } from "./spec.ts";
 
 export type EndState = "COMPLETED" | "FAILED" | "CANCELLED";
 export type State = "QUEUED" | "STARTING" | "RUNNING" | EndState;
@@ -32,6 +33,12 @@ export interface Demand {
   /** 0 for none */
   readonly timeoutMs: number;
   readonly graceMs: number;
+  readonly pool?: string;
+  readonly pin?: Pin;
+  /** Wall clock, ms since 1970. */
+  readonly notBeforeMs?: number;
+  /** The array it belongs to, and how many of that may run at once. */
+  readonly array?: { readonly id: number; readonly atOnce?: number };
 }
 
 /** One attempt to start a job. Its token is in the environment of all its processes. */
@@ -40,6 +47,10 @@ export interface Attempt {
   readonly number: number;
   readonly token: string;
   readonly ground: Ground;
+  /** The directory of its cgroup, absolute; absent where there is none. */
+  readonly cgroup?: string;
+  /** The CPUs of a pinned job, ascending. */
+  readonly cpuSet?: readonly number[];
 }
 
 /** A stop that has been asked for and not yet brought to its end. */
@@ -54,6 +65,9 @@ export interface Usage {
   systemTimeMs: number;
   /** bytes */
   maxMemory?: number;
+  /** bytes from and to storage */
+  readBytes?: number;
+  writtenBytes?: number;
 }
 
 interface Common {
@@ -61,10 +75,14 @@ interface Common {
   readonly demand: Demand;
   /** 0 before the first attempt. */
   readonly attempts: number;
+  /** Wall clock, ms since 1970. */
+  readonly submittedAtMs: number;
 }
 
 export interface QueuedJob extends Common {
   readonly state: "QUEUED";
+  /** Waits until it is released. */
+  readonly held: boolean;
 }
 
 export interface StartingJob extends Common {
@@ -108,6 +126,8 @@ export interface End {
 export type Change =
   | { readonly kind: "starting"; readonly attempt: Attempt }
   | { readonly kind: "fenced" }
+  | { readonly kind: "held" }
+  | { readonly kind: "released" }
   | {
     readonly kind: "running";
     readonly shim?: ProcessIdentity;
@@ -120,33 +140,34 @@ export type Change =
 
 /** Throws on a change that the state does not allow: that is a mistake of ours, never of a client. */
 export function transition(job: Job, change: Change): Job {
-  const { id, demand, attempts } = job;
+  const { id, demand, attempts, submittedAtMs } = job;
+  const common = { id, demand, attempts, submittedAtMs };
   switch (change.kind) {
-    case "starting":
-      if (job.state !== "QUEUED") break;
-      return {
-        id,
-        demand,
-        attempts: change.attempt.number,
-        state: "STARTING",
-        attempt: change.attempt,
-      };
+    case "starting": {
+      if (job.state !== "QUEUED" || job.held) break;
+      const { attempt } = change;
+      return { ...common, attempts: attempt.number, state: "STARTING", attempt };
+    }
     case "fenced":
       if (job.state !== "STARTING" || job.stopping) break;
-      return { id, demand, attempts, state: "QUEUED" };
+      return { ...common, state: "QUEUED", held: false };
+    case "held":
+    case "released":
+      if (job.state !== "QUEUED") break;
+      return { ...job, held: change.kind === "held" };
     case "running": {
       const adopting = job.state === "RUNNING" && change.adopted;
       if (job.state !== "STARTING" && !adopting) break;
       const { shim, leader, startedAtMs, adopted } = change;
       const running = { shim, leader, startedAtMs, adopted, stopping: job.stopping };
-      return { id, demand, attempts, state: "RUNNING", attempt: job.attempt, ...running };
+      return { ...common, state: "RUNNING", attempt: job.attempt, ...running };
     }
     case "stopping":
       if ((job.state !== "STARTING" && job.state !== "RUNNING") || job.stopping) break;
       return { ...job, stopping: change.stopping };
     case "ended":
       if (isEnded(job)) break;
-      return { id, demand, attempts, state: change.end.state, end: change.end };
+      return { ...common, state: change.end.state, end: change.end };
   }
   throw new Error(`job ${id}: ${job.state} does not allow "${change.kind}"`);
 }

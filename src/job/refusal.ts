@@ -8,6 +8,9 @@ export type Refusal =
   | { readonly error: "KeyConflict"; readonly id: number; readonly field: string }
   | { readonly error: "JobEnded"; readonly id: number; readonly state: State }
   | { readonly error: "NotRunning"; readonly id: number; readonly state: State }
+  | { readonly error: "NotQueued"; readonly id: number; readonly state: State }
+  | { readonly error: "NoSuchPool"; readonly name: string }
+  | { readonly error: "PoolInUse"; readonly name: string; readonly jobs: number }
   | { readonly error: "QueueFull"; readonly limit: number }
   | { readonly error: "Draining" }
   | { readonly error: "JournalUnavailable"; readonly message: string };

@@ -4,6 +4,11 @@
  */
 
 import * as v from "valibot";
+import { parseArray } from "./job_array.ts";
+import { type Limits, limitsSchema } from "./limits.ts";
+
+/** exclusive: its CPUs are no other pinned job's; shared: those with the fewest pinned jobs. */
+export type Pin = "exclusive" | "shared";
 
 export interface Spec {
   command: string[];
@@ -21,6 +26,17 @@ export interface Spec {
   grace?: number;
   priority?: number;
   after?: number[];
+  /** A pool, whose limit of concurrent jobs holds for it. */
+  pool?: string;
+  limits?: Limits;
+  /** It gets a set of `cpus` CPUs and runs on no other. */
+  pin?: Pin;
+  /** RFC 3339: it starts no earlier. */
+  notBefore?: string;
+  /** It waits until it is released. */
+  hold?: boolean;
+  /** Indexes of a job array, such as "1-100%10". */
+  array?: string;
 }
 
 /** A spec with its defaults filled in. */
@@ -66,6 +82,14 @@ const whole = (min: number, max: number) =>
 
 const MIB = 1 << 20;
 
+/** A time with its zone, as RFC 3339 has it. */
+const TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+export const poolName = v.pipe(
+  v.string("must be a string"),
+  v.regex(/^[\w.-]{1,64}$/, "must be letters, digits, dots, dashes and underscores, at most 64"),
+);
+
 const schema = v.strictObject(
   {
     command: v.pipe(
@@ -104,6 +128,34 @@ const schema = v.strictObject(
         v.transform((ids) => [...new Set(ids)].sort((a, b) => a - b)),
       ),
       [],
+    ),
+    pool: v.optional(poolName),
+    limits: v.optional(
+      v.pipe(
+        v.custom<object>((given) => !Array.isArray(given), "must be an object of limits"),
+        v.transform((given) => withoutNulls(given) as object),
+        limitsSchema,
+      ),
+    ),
+    pin: v.optional(v.picklist(["exclusive", "shared"], "must be exclusive or shared")),
+    notBefore: v.optional(
+      v.pipe(
+        v.string("must be a time such as 2026-11-24T18:00:00Z"),
+        v.check(
+          (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)),
+          "must be a time such as 2026-11-24T18:00:00Z",
+        ),
+      ),
+    ),
+    hold: v.optional(v.boolean("must be true or false")),
+    array: v.optional(
+      v.pipe(
+        v.string("must be a string such as 1-100%10"),
+        v.rawCheck(({ dataset, addIssue }) => {
+          const wrong = dataset.typed ? parseArray(dataset.value) : undefined;
+          if (typeof wrong === "string") addIssue({ message: wrong });
+        }),
+      ),
     ),
   },
   (issue) => issue.expected === "never" ? "is not a field of Spec" : "is missing or not an object",

@@ -92,6 +92,7 @@ function content(items: readonly RebuildItem[], read: Salvage, atMs: number) {
     allocations: present(items.map(({ allocation }) => allocation)),
     events: [...events, ...told.map((event, i) => ({ sequence: last + i + 1, ...event }))],
     settings: read.settings,
+    pools: read.pools,
     lastSequence: last + told.length,
   };
 }

@@ -9,6 +9,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { formatExit } from "../job/exit_status.ts";
 import type { Change, EndedJob, Job, LiveJob, Reason, State, Stop } from "../job/job.ts";
+import type { ArrayMember } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 import type { JournalSource } from "./database.ts";
 import {
@@ -33,6 +34,15 @@ export interface ListQuery {
   /** Only ids above this. */
   readonly after?: number;
   readonly limit: number;
+  /** Only the jobs of this array. */
+  readonly array?: number;
+}
+
+export interface PoolRecord {
+  readonly name: string;
+  /** Jobs at once; undefined for no limit. */
+  readonly limit?: number;
+  readonly paused: boolean;
 }
 
 interface EventText {
@@ -78,16 +88,29 @@ export class Journal {
     }
   }
 
-  insertJob(spec: FullSpec, uid: number, atMs: number): { id: number; event: EventRecord } {
+  /** `array`: of a job of an array, whose first job has the key and gives it its id. */
+  insertJob(
+    spec: FullSpec,
+    uid: number,
+    atMs: number,
+    array?: Omit<ArrayMember, "id"> & { readonly id?: number },
+  ): { id: number; event: EventRecord } {
+    const isFirst = array?.id === undefined;
     const { lastInsertRowid } = this.#run(
-      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at) VALUES (?, ?, ?, ?, 'QUEUED', ?)`,
-      spec.key ?? null,
+      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at, held,
+         array_id, array_index, array_size) VALUES (?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?)`,
+      (isFirst ? spec.key : undefined) ?? null,
       spec.name ?? null,
       uid,
       JSON.stringify(spec),
       atMs,
+      spec.hold ? 1 : 0,
+      array?.id ?? null,
+      array?.index ?? null,
+      array?.size ?? null,
     );
     const id = Number(lastInsertRowid);
+    if (array && isFirst) this.#run("UPDATE jobs SET array_id = id WHERE id = ?", id);
     return { id, event: this.#event(id, "QUEUED", atMs) };
   }
 
@@ -100,6 +123,10 @@ export class Journal {
         this.#run("UPDATE jobs SET state = 'QUEUED' WHERE id = ?", job.id);
         this.#run("DELETE FROM resource_allocations WHERE job_id = ? AND released = 0", job.id);
         return this.#event(job.id, "QUEUED", atMs, { message: "start withdrawn before it ran" });
+      case "held":
+      case "released":
+        this.#run("UPDATE jobs SET held = ? WHERE id = ?", change.kind === "held" ? 1 : 0, job.id);
+        return this.#event(job.id, "QUEUED", atMs, { message: change.kind });
       case "running":
         return this.#recordRunning(job, change, atMs);
       case "stopping": {
@@ -125,8 +152,9 @@ export class Journal {
     );
     this.#run(
       `INSERT INTO resource_allocations
-        (job_id, allocated_cpus, allocated_memory, node_name, boot_id, pid_namespace, token)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        (job_id, allocated_cpus, allocated_memory, node_name, boot_id, pid_namespace, token,
+         cgroup, cpu_set)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.demand.cpus,
       job.demand.memory,
@@ -134,6 +162,8 @@ export class Journal {
       attempt.ground.bootId,
       attempt.ground.pidNamespace,
       attempt.token,
+      attempt.cgroup ?? null,
+      attempt.cpuSet ? JSON.stringify(attempt.cpuSet) : null,
     );
     return this.#event(job.id, "STARTING", atMs);
   }
@@ -161,7 +191,7 @@ export class Journal {
   #recordEnd({ id, end }: EndedJob, atMs: number) {
     this.#run(
       `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?,
-        user_time_ms = ?, system_time_ms = ?, max_memory = ?,
+        user_time_ms = ?, system_time_ms = ?, max_memory = ?, read_bytes = ?, written_bytes = ?,
         started_at = COALESCE(started_at, ?),
         ended_at = MAX(COALESCE(started_at, submitted_at), ?) WHERE id = ? AND ${LIVE}`,
       end.state,
@@ -171,6 +201,8 @@ export class Journal {
       end.usage?.userTimeMs ?? null,
       end.usage?.systemTimeMs ?? null,
       end.usage?.maxMemory ?? null,
+      end.usage?.readBytes ?? null,
+      end.usage?.writtenBytes ?? null,
       end.startedAtMs === undefined ? null : Math.round(end.startedAtMs),
       Math.round(end.endedAtMs),
       id,
@@ -206,16 +238,18 @@ export class Journal {
     return row && jobRecord(row);
   }
 
-  list({ states, name, after, limit }: ListQuery): JobRecord[] {
+  list({ states, name, after, limit, array }: ListQuery): JobRecord[] {
     return this.#all(
       `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES}
        WHERE jobs.id > ?1 AND (?2 IS NULL OR name = ?2)
          AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
+         AND (?5 IS NULL OR array_id = ?5)
        ORDER BY jobs.id LIMIT ?4`,
       after ?? 0,
       name ?? null,
       states ? JSON.stringify(states) : null,
       limit,
+      array ?? null,
     ).map(jobRecord);
   }
 
@@ -276,6 +310,27 @@ export class Journal {
     const seq = last + gap;
     if (row) this.#run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'", seq);
     else this.#run("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", seq);
+  }
+
+  pools(): PoolRecord[] {
+    return this.#all("SELECT name, job_limit, paused FROM pools ORDER BY name").map((row) => ({
+      name: row.name,
+      limit: row.job_limit ?? undefined,
+      paused: row.paused === 1,
+    }));
+  }
+
+  setPool({ name, limit, paused }: PoolRecord): void {
+    this.#run(
+      "INSERT OR REPLACE INTO pools (name, job_limit, paused) VALUES (?, ?, ?)",
+      name,
+      limit ?? null,
+      paused ? 1 : 0,
+    );
+  }
+
+  removePool(name: string): void {
+    this.#run("DELETE FROM pools WHERE name = ?", name);
   }
 
   setting(name: string): string | undefined {

@@ -16,6 +16,7 @@ export interface Content {
   readonly allocations: readonly Row[];
   readonly events: readonly Row[];
   readonly settings: readonly Row[];
+  readonly pools: readonly Row[];
   /** Ids and sequence numbers up to these are not given again. */
   readonly lastId: number;
   readonly lastSequence: number;
@@ -70,6 +71,7 @@ export function writeJournal(path: string, content: Content): void {
   insert("resource_allocations", content.allocations);
   insert("events", content.events);
   insert("settings", content.settings);
+  insert("pools", content.pools);
   reserve("jobs", content.lastId);
   reserve("events", content.lastSequence);
   database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");

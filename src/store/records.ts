@@ -1,6 +1,7 @@
 /** What the journal's rows mean: the one place where columns become jobs and events. */
 
 import type { Attempt, Demand, LiveJob, Reason, State, Stop, Stopping, Usage } from "../job/job.ts";
+import { type ArrayMember, parseArray } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 
 /** A job as it is told to others. Times are ms since 1970. */
@@ -17,6 +18,10 @@ export interface JobRecord {
   readonly adopted: boolean;
   readonly released: boolean;
   readonly usage?: Usage;
+  readonly held?: boolean;
+  readonly array?: ArrayMember;
+  /** Ascending. */
+  readonly cpuSet?: readonly number[];
   readonly submittedAtMs: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
@@ -36,7 +41,8 @@ export type Row = Record<string, any>;
 
 export const JOB_COLUMNS = `
   jobs.id, spec, uid, state, attempts, stopping, stopping_boot_ms, adopted, reason, message, exit_code,
-  user_time_ms, system_time_ms, max_memory, submitted_at, started_at, ended_at,
+  user_time_ms, system_time_ms, max_memory, read_bytes, written_bytes,
+  submitted_at, started_at, ended_at, held, array_id, array_index, array_size, cgroup, cpu_set,
   process_id, process_start_ticks, shim_process_id, shim_start_ticks,
   boot_id, pid_namespace, token, released`;
 
@@ -56,6 +62,9 @@ export function jobRecord(row: Row): JobRecord {
     adopted: row.adopted === 1,
     released: row.released === null ? row.ended_at !== null : row.released === 1,
     usage: usage(row),
+    held: row.held === 1 || undefined,
+    array: arrayMember(row),
+    cpuSet: cpuSet(row),
     submittedAtMs: row.submitted_at,
     startedAtMs: row.started_at ?? undefined,
     endedAtMs: row.ended_at ?? undefined,
@@ -74,8 +83,13 @@ export function eventRecord(row: Row): EventRecord {
   };
 }
 
-export function demandOf(spec: FullSpec): Demand {
+/** `arrayId`: of a job of an array. */
+export function demandOf(spec: FullSpec, arrayId?: number): Demand {
   return {
+    pool: spec.pool,
+    pin: spec.pin,
+    notBeforeMs: spec.notBefore === undefined ? undefined : Date.parse(spec.notBefore),
+    array: arrayId === undefined ? undefined : { id: arrayId, atOnce: atOnce(spec) },
     cpus: spec.cpus,
     memory: spec.memory,
     priority: spec.priority,
@@ -87,8 +101,13 @@ export function demandOf(spec: FullSpec): Demand {
 
 /** The row of a job that has not ended. */
 export function liveJob(row: Row): LiveJob {
-  const common = { id: row.id, demand: demandOf(JSON.parse(row.spec)), attempts: row.attempts };
-  if (row.state === "QUEUED") return { ...common, state: "QUEUED" };
+  const common = {
+    id: row.id,
+    demand: demandOf(JSON.parse(row.spec), row.array_id ?? undefined),
+    attempts: row.attempts,
+    submittedAtMs: row.submitted_at,
+  };
+  if (row.state === "QUEUED") return { ...common, state: "QUEUED", held: row.held === 1 };
   const started = { ...common, attempt: attempt(row), stopping: stopping(row) };
   if (row.state === "STARTING") return { ...started, state: "STARTING" };
   return {
@@ -103,7 +122,22 @@ export function liveJob(row: Row): LiveJob {
 
 function attempt(row: Row): Attempt {
   const ground = { bootId: row.boot_id, pidNamespace: row.pid_namespace };
-  return { number: row.attempts, token: row.token, ground };
+  const { attempts: number, token, cgroup } = row;
+  return { number, token, ground, cgroup: cgroup ?? undefined, cpuSet: cpuSet(row) };
+}
+
+function atOnce({ array = "" }: FullSpec): number | undefined {
+  const parsed = parseArray(array);
+  return typeof parsed === "string" ? undefined : parsed.atOnce;
+}
+
+function arrayMember(row: Row): ArrayMember | undefined {
+  if (row.array_id === null) return undefined;
+  return { id: row.array_id, index: row.array_index, size: row.array_size };
+}
+
+function cpuSet(row: Row): number[] | undefined {
+  return row.cpu_set === null ? undefined : JSON.parse(row.cpu_set);
 }
 
 function stopping(row: Row): Stopping | undefined {
@@ -120,5 +154,7 @@ function usage(row: Row): Usage | undefined {
     userTimeMs: row.user_time_ms,
     systemTimeMs: row.system_time_ms,
     maxMemory: row.max_memory ?? undefined,
+    readBytes: row.read_bytes ?? undefined,
+    writtenBytes: row.written_bytes ?? undefined,
   };
 }

@@ -11,6 +11,7 @@ export interface Salvage {
   readonly allocations: readonly Row[];
   readonly events: readonly Row[];
   readonly settings: readonly Row[];
+  readonly pools: readonly Row[];
   /** The highest id that was ever given, and the last event; undefined where that cannot be read. */
   readonly lastId?: number;
   readonly lastSequence?: number;
@@ -25,6 +26,7 @@ export const NOTHING_SALVAGED: Salvage = {
   allocations: [],
   events: [],
   settings: [],
+  pools: [],
   unreadable: [],
   losses: [],
 };
@@ -49,7 +51,9 @@ export function salvage(copy: string): Salvage {
       jobs: jobs.rows,
       allocations: read("resource_allocations", "job_id", lastId).rows,
       events: read("events", "sequence", lastSequence).rows,
-      settings: readSettings(database, losses),
+      settings: readWhole(database, "settings", losses),
+      // Journals of before had none.
+      pools: isUnknown(database, "pools") ? [] : readWhole(database, "pools", losses),
       lastId,
       lastSequence,
       unreadable: jobs.unreadable,
@@ -122,11 +126,12 @@ function isUnknown(database: DatabaseSync, table: string): boolean {
   }
 }
 
-function readSettings(database: DatabaseSync, losses: string[]): Row[] {
+/** A small table, all of it or nothing. */
+function readWhole(database: DatabaseSync, table: string, losses: string[]): Row[] {
   try {
-    return database.prepare("SELECT * FROM settings").all() as Row[];
+    return database.prepare(`SELECT * FROM ${table}`).all() as Row[];
   } catch (error) {
-    losses.push(`rows of the table settings: ${text(error)}`);
+    losses.push(`rows of the table ${table}: ${text(error)}`);
     return [];
   }
 }

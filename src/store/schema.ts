@@ -58,4 +58,22 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN array_id INTEGER; -- the id of its first job; NULL for no array
+  ALTER TABLE jobs ADD COLUMN array_index INTEGER;
+  ALTER TABLE jobs ADD COLUMN array_size INTEGER;
+  ALTER TABLE jobs ADD COLUMN read_bytes INTEGER;
+  ALTER TABLE jobs ADD COLUMN written_bytes INTEGER;
+  CREATE INDEX jobs_of_array ON jobs (array_id) WHERE array_id IS NOT NULL;
+
+  ALTER TABLE resource_allocations ADD COLUMN cgroup TEXT;  -- its directory, absolute
+  ALTER TABLE resource_allocations ADD COLUMN cpu_set TEXT; -- JSON list of the CPUs of a pinned job
+
+  CREATE TABLE pools (
+    name TEXT PRIMARY KEY,
+    job_limit INTEGER,                   -- jobs at once, NULL for no limit
+    paused INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ];

@@ -6,10 +6,11 @@
 import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
+import { parseArray } from "../job/job_array.ts";
 import { differingField, type FullSpec, type InvalidField } from "../job/spec.ts";
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
-import { demandOf, type JobRecord } from "../store/records.ts";
+import type { JobRecord } from "../store/records.ts";
 import type { Free } from "./schedule.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -37,23 +38,34 @@ export class Requests {
     if (field) refuse({ error: "KeyConflict", id: first.id, field });
     if (first) return { job: first, created: false };
     if (supervisor.status.draining) refuse({ error: "Draining" });
-    if (supervisor.status.queued >= maxQueued) refuse({ error: "QueueFull", limit: maxQueued });
+    const indexes = indexesOf(spec);
+    if (supervisor.status.queued + (indexes?.length ?? 1) > maxQueued) {
+      refuse({ error: "QueueFull", limit: maxQueued });
+    }
     const invalid = this.#cannotRun(spec);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
-    const id = supervisor.roster.add(spec, demandOf(spec), uid);
-    return { job: journal.job(id)!, created: true };
+    return { job: journal.job(this.#add(spec, uid, indexes))!, created: true };
   }
 
+  /** Of a job of an array the whole array. */
   resubmit(id: number, uid: number): { job: JobRecord } {
     const { key: _, ...spec } = this.#known(id).spec;
     return { job: this.submit(spec, uid).job };
   }
 
-  cancel(id: number): { job: JobRecord } {
+  cancel(id: number, wholeArray = false): { job: JobRecord } {
     const { supervisor } = this.parts;
-    const live = supervisor.roster.get(id);
-    if (live) supervisor.stop(live, "cancel");
+    for (const job of this.#live(id, wholeArray)) supervisor.stop(job, "cancel");
     return { job: this.#known(id) };
+  }
+
+  /** Keeps a queued job from starting; of an array those that have not been started. */
+  hold(id: number, wholeArray: boolean): { job: JobRecord } {
+    return this.#setHeld(id, wholeArray, "held");
+  }
+
+  release(id: number, wholeArray: boolean): { job: JobRecord } {
+    return this.#setHeld(id, wholeArray, "released");
   }
 
   signal(id: number, signal: number): { job: JobRecord } {
@@ -83,12 +95,43 @@ export class Requests {
     return ids.length;
   }
 
+  /** The id of the job, or of the first one of an array. */
+  #add(spec: FullSpec, uid: number, indexes: readonly number[] | undefined): number {
+    const { roster } = this.parts.supervisor;
+    if (!indexes) return roster.add(spec, uid);
+    const size = indexes.length;
+    const [first, ...others] = indexes;
+    const id = roster.add(spec, uid, { index: first!, size });
+    for (const index of others) roster.add(spec, uid, { id, index, size });
+    return id;
+  }
+
+  #setHeld(id: number, wholeArray: boolean, kind: "held" | "released"): { job: JobRecord } {
+    const { state } = this.#known(id);
+    const { roster } = this.parts.supervisor;
+    const queued = this.#live(id, wholeArray).filter((job) => job.state === "QUEUED");
+    if (queued.length === 0) refuse({ error: "NotQueued", id, state });
+    for (const job of queued) {
+      if (job.held !== (kind === "held")) roster.change(job, { kind });
+    }
+    return { job: this.#known(id) };
+  }
+
+  /** The job, or every job of its array, as far as they have not ended. */
+  #live(id: number, wholeArray: boolean): LiveJob[] {
+    const { roster } = this.parts.supervisor;
+    const array = wholeArray ? this.#known(id).array : undefined;
+    if (array) return roster.ofArray(array.id);
+    const job = roster.get(id);
+    return job ? [job] : [];
+  }
+
   #known(id: number): JobRecord {
     return this.parts.journal.job(id) ?? refuse({ error: "NoSuchJob", id });
   }
 
   #cannotRun(spec: FullSpec): InvalidField | undefined {
-    const { capacity, user, journal, cannotRun } = this.parts;
+    const { capacity, user, journal, cannotRun, supervisor } = this.parts;
     if (spec.cpus > capacity.cpus) {
       return {
         field: "cpus",
@@ -102,6 +145,11 @@ export class Requests {
     if (spec.user !== undefined && spec.user !== user) {
       return { field: "user", message: `must be ${user}, whom this supervisor runs as` };
     }
+    if (spec.pool !== undefined && !supervisor.roster.pools.get(spec.pool)) {
+      const message =
+        `is ${spec.pool}, and this node has no such pool; holdfast set-pool makes one`;
+      return { field: "pool", message };
+    }
     const unknown = spec.after.find((id) => !journal.job(id));
     if (unknown !== undefined) {
       return { field: "after", message: `names job ${unknown}, which is not known` };
@@ -109,6 +157,12 @@ export class Requests {
     // What the jobs before it will make cannot be looked for now.
     return spec.after.length > 0 ? undefined : cannotRun(spec);
   }
+}
+
+/** The indexes of the array that it asks for; undefined for a single job. */
+function indexesOf({ array }: FullSpec): readonly number[] | undefined {
+  const parsed = array === undefined ? array : parseArray(array);
+  return typeof parsed === "string" ? undefined : parsed?.indexes;
 }
 
 /** A signal by its number, or its name with or without SIG; undefined when there is none such. */

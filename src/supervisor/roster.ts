@@ -5,7 +5,6 @@
 
 import {
   type Change,
-  type Demand,
   isEnded,
   isStarted,
   type Job,
@@ -15,10 +14,13 @@ import {
   transition,
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
+import type { ArrayMember } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
+import { demandOf } from "../store/records.ts";
 import type { Aftermath } from "./aftermath.ts";
+import { Pools } from "./pools.ts";
 import { Queue } from "./queue.ts";
 
 export interface RosterParts {
@@ -32,16 +34,19 @@ export class Roster {
   readonly #live = new Map<number, LiveJob>();
   #queue = new Queue();
   #used = { jobs: 0, cpus: 0, memory: 0 };
+  readonly pools: Pools;
 
   /** Called in the turn in which a job has ended or gone back to the queue. */
   onLeft: (id: number) => void = () => {};
 
   constructor(private readonly parts: RosterParts) {
+    this.pools = new Pools(parts.journal, () => this.all());
     this.load();
   }
 
   /** Rebuilds memory from the journal. */
   load(): void {
+    this.pools.load();
     this.#live.clear();
     this.#queue = new Queue();
     this.#used = { jobs: 0, cpus: 0, memory: 0 };
@@ -59,6 +64,11 @@ export class Roster {
 
   all(): LiveJob[] {
     return [...this.#live.values()];
+  }
+
+  /** The jobs of an array that have not ended. */
+  ofArray(id: number): LiveJob[] {
+    return this.all().filter(({ demand }) => demand.array?.id === id);
   }
 
   started(): StartedJob[] {
@@ -79,12 +89,19 @@ export class Roster {
     return this.#used;
   }
 
-  /** Journals a new job and queues it. Returns its id. */
-  add(spec: FullSpec, demand: Demand, uid: number): number {
+  /** Journals a new job and queues it. `array`: without an id for its first job. Returns its id. */
+  add(
+    spec: FullSpec,
+    uid: number,
+    array?: Omit<ArrayMember, "id"> & { readonly id?: number },
+  ): number {
     const { clock, journal, aftermath } = this.parts;
-    const { id, event } = journal.insertJob(spec, uid, clock.wallMs());
+    const submittedAtMs = clock.wallMs();
+    const { id, event } = journal.insertJob(spec, uid, submittedAtMs, array);
     aftermath.tell(event);
-    const job: QueuedJob = { id, demand, attempts: 0, state: "QUEUED" };
+    const demand = demandOf(spec, array && (array.id ?? id));
+    const held = spec.hold ?? false;
+    const job: QueuedJob = { id, demand, attempts: 0, submittedAtMs, state: "QUEUED", held };
     this.#live.set(id, job);
     this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
     const failed = demand.after.find((other) => this.#hasFailed(other));

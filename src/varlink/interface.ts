@@ -4,9 +4,11 @@
  */
 
 import type { Reason, State, Stop, Usage } from "../job/job.ts";
-import type { Spec } from "../job/spec.ts";
+import type { ArrayMember } from "../job/job_array.ts";
+import type { Limits } from "../job/limits.ts";
+import type { Pin, Spec } from "../job/spec.ts";
 
-export type { Reason, Spec, State, Stop, Usage };
+export type { ArrayMember, Limits, Pin, Reason, Spec, State, Stop, Usage };
 
 export const INTERFACE_NAME = "io.holdfast";
 
@@ -23,10 +25,28 @@ type Stop (cancel, timeout, shutdown)
 
 type Stream (stdout, stderr)
 
+# openFiles: descriptors; coreSize, fileSize, stackSize: bytes; processes: processes and threads of the job;
+# nice: -20 to 19; umask: octal, such as "022"; logSize: bytes of stdout and of stderr that are kept
+type Limits (
+  openFiles: ?int,
+  coreSize: ?int,
+  fileSize: ?int,
+  stackSize: ?int,
+  processes: ?int,
+  nice: ?int,
+  umask: ?string,
+  logSize: ?int
+)
+
+# exclusive: the CPUs of a job are no other pinned job's; shared: those with the fewest pinned jobs
+type Pin (exclusive, shared)
+
 # cpus: default 1; memory: bytes, default 0 (none set aside); timeout: s from the start, default 86400, 0 none;
 # grace: s between SIGTERM and SIGKILL, default 10; priority: higher starts first, default 0;
 # after: ids of jobs that must have COMPLETED before this one starts; key: names this request, so that
-# submitting it again returns the first job, for as long as that is kept; only the environment may differ
+# submitting it again returns the first job, for as long as that is kept; only the environment may differ;
+# pool: whose limit of concurrent jobs holds; pin: it runs on a set of cpus CPUs of its own; notBefore: RFC 3339;
+# hold: it waits for Release; array: indexes of jobs that differ in HOLDFAST_ARRAY_INDEX, such as "1-100%10"
 type Spec (
   command: []string,
   name: ?string,
@@ -39,12 +59,23 @@ type Spec (
   timeout: ?int,
   grace: ?int,
   priority: ?int,
-  after: ?[]int
+  after: ?[]int,
+  pool: ?string,
+  limits: ?Limits,
+  pin: ?Pin,
+  notBefore: ?string,
+  hold: ?bool,
+  array: ?string
 )
 
-# maxMemory: bytes
-type Usage (userTimeMs: int, systemTimeMs: int, maxMemory: ?int)
+# maxMemory: bytes; readBytes, writtenBytes: from and to storage
+type Usage (userTimeMs: int, systemTimeMs: int, maxMemory: ?int, readBytes: ?int, writtenBytes: ?int)
 
+# id: that of the first job of the array; size: how many jobs it has
+type ArrayMember (id: int, index: int, size: int)
+
+# held, waiting (for what), expectedStart (at the latest, if all goes on as it is): of a queued job;
+# cpuSet: the CPUs of a pinned job;
 # exitCode: "7:0" exit code 7, "0:9" killed by signal 9, "-999:0" unknown; times are RFC 3339 in UTC
 type Job (
   id: int,
@@ -59,6 +90,11 @@ type Job (
   adopted: bool,
   released: bool,
   usage: ?Usage,
+  held: ?bool,
+  waiting: ?string,
+  expectedStart: ?string,
+  array: ?ArrayMember,
+  cpuSet: ?[]int,
   submittedAt: string,
   startedAt: ?string,
   endedAt: ?string
@@ -103,16 +139,26 @@ type NodeStatus (
   recovery: Recovery
 )
 
-# The reply is sent when the job is on disk.
+# limit: jobs at once, absent for no limit; running, queued: its jobs now
+type Pool (name: string, limit: ?int, paused: bool, running: int, queued: int)
+
+# The reply is sent when the job is on disk. Of a job array it tells the first job.
 method Submit(spec: Spec) -> (job: Job, created: bool)
 
 # Answers when the intent is on disk; Wait tells the end. An ended job is returned as it is.
-method Cancel(id: int) -> (job: Job)
+# array: all jobs of the array that it belongs to
+method Cancel(id: int, array: ?bool) -> (job: Job)
+
+# Keeps a queued job from starting until Release
+method Hold(id: int, array: ?bool) -> (job: Job)
+
+method Release(id: int, array: ?bool) -> (job: Job)
 
 method Status(id: int) -> (job: Job)
 
 # In id order; after: the last id of the page before; limit: default 100, at most 1000
-method List(states: ?[]State, name: ?string, after: ?int, limit: ?int) -> (jobs: []Job, next: ?int)
+# array: only the jobs of this array
+method List(states: ?[]State, name: ?string, after: ?int, limit: ?int, array: ?int) -> (jobs: []Job, next: ?int)
 
 # Answers when the job has ended, or after timeout s with the job as it then is
 method Wait(id: int, timeout: ?int) -> (job: Job)
@@ -138,6 +184,14 @@ method Drain() -> (node: NodeStatus)
 
 method Resume() -> (node: NodeStatus)
 
+method Pools() -> (pools: []Pool)
+
+# Makes a pool, or changes what is given of it; limit 0: none
+method SetPool(name: string, limit: ?int, paused: ?bool) -> (pool: Pool)
+
+# Only when no job that has not ended is in it
+method RemovePool(name: string) -> ()
+
 # olderThan: s since the end, default as configured
 method Prune(olderThan: ?int) -> (removed: int)
 
@@ -153,6 +207,14 @@ error JobEnded(id: int, state: State)
 
 # It has no process now that could be signalled
 error NotRunning(id: int, state: State)
+
+# It has been started, or has ended
+error NotQueued(id: int, state: State)
+
+error NoSuchPool(name: string)
+
+# jobs: how many that have not ended are in it
+error PoolInUse(name: string, jobs: int)
 
 error QueueFull(limit: int)
 
@@ -182,6 +244,11 @@ export interface Job {
   adopted: boolean;
   released: boolean;
   usage?: Usage;
+  held?: boolean;
+  waiting?: string;
+  expectedStart?: string;
+  array?: ArrayMember;
+  cpuSet?: readonly number[];
   submittedAt: string;
   startedAt?: string;
   endedAt?: string;
@@ -224,13 +291,23 @@ export interface NodeStatus {
   recovery: Recovery;
 }
 
+export interface Pool {
+  name: string;
+  limit?: number;
+  paused: boolean;
+  running: number;
+  queued: number;
+}
+
 /** Parameters and reply of each method, by its name. */
 export interface Methods {
   Submit: [{ spec: Spec }, { job: Job; created: boolean }];
-  Cancel: [{ id: number }, { job: Job }];
+  Cancel: [{ id: number; array?: boolean }, { job: Job }];
+  Hold: [{ id: number; array?: boolean }, { job: Job }];
+  Release: [{ id: number; array?: boolean }, { job: Job }];
   Status: [{ id: number }, { job: Job }];
   List: [
-    { states?: State[]; name?: string; after?: number; limit?: number },
+    { states?: State[]; name?: string; after?: number; limit?: number; array?: number },
     { jobs: Job[]; next?: number },
   ];
   Wait: [{ id: number; timeout?: number }, { job: Job }];
@@ -245,5 +322,8 @@ export interface Methods {
   Node: [Record<string, never>, { node: NodeStatus }];
   Drain: [Record<string, never>, { node: NodeStatus }];
   Resume: [Record<string, never>, { node: NodeStatus }];
+  Pools: [Record<string, never>, { pools: Pool[] }];
+  SetPool: [{ name: string; limit?: number; paused?: boolean }, { pool: Pool }];
+  RemovePool: [{ name: string }, Record<string, never>];
   Prune: [{ olderThan?: number }, { removed: number }];
 }

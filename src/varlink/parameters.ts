@@ -1,6 +1,7 @@
 /** What each method takes, checked as the interface says. A null stands for an absent field. */
 
 import * as v from "valibot";
+import { poolName } from "../job/spec.ts";
 
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -10,13 +11,16 @@ const state = v.picklist(["QUEUED", "STARTING", "RUNNING", "COMPLETED", "FAILED"
 
 const parameters = {
   Submit: v.strictObject({ spec: v.unknown() }),
-  Cancel: v.strictObject({ id }),
+  Cancel: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
+  Hold: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
+  Release: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
   Status: v.strictObject({ id }),
   List: v.strictObject({
     states: v.optional(v.array(state)),
     name: v.optional(v.string()),
     after: v.optional(count),
     limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(1000)), 100),
+    array: v.optional(id),
   }),
   Wait: v.strictObject({ id, timeout: v.optional(seconds) }),
   Signal: v.strictObject({ id, signal: v.string() }),
@@ -39,6 +43,13 @@ const parameters = {
   Node: v.strictObject({}),
   Drain: v.strictObject({}),
   Resume: v.strictObject({}),
+  Pools: v.strictObject({}),
+  SetPool: v.strictObject({
+    name: poolName,
+    limit: v.optional(v.pipe(count, v.maxValue(1_000_000))),
+    paused: v.optional(v.boolean()),
+  }),
+  RemovePool: v.strictObject({ name: v.string() }),
   Prune: v.strictObject({ olderThan: v.optional(seconds) }),
 };
 

@@ -118,7 +118,9 @@ function handlers(
       changeJob(call, () => requests.submit(spec, call.peer.uid));
     },
     Resubmit: (call, { id }) => changeJob(call, () => requests.resubmit(id, call.peer.uid)),
-    Cancel: (call, { id }) => changeJob(call, () => requests.cancel(id)),
+    Cancel: (call, { id, array }) => changeJob(call, () => requests.cancel(id, array)),
+    Hold: (call, { id, array }) => changeJob(call, () => requests.hold(id, array)),
+    Release: (call, { id, array }) => changeJob(call, () => requests.release(id, array)),
     Signal(call, { id, signal }) {
       const number = signalNumber(signal);
       if (number === undefined) throw new InvalidParameter("signal");
@@ -126,8 +128,8 @@ function handlers(
       changeJob(call, () => requests.signal(id, number), false);
     },
     Status: (call, { id }) => known(call, id, (job) => call.reply({ job: wireJob(job) })),
-    List(call, { states, name, after, limit }) {
-      const jobs = journal.list({ states, name, after, limit: limit + 1 });
+    List(call, { limit, ...query }) {
+      const jobs = journal.list({ ...query, limit: limit + 1 });
       const page = jobs.slice(0, limit);
       const next = jobs.length > limit ? page.at(-1)!.id : undefined;
       call.reply({ jobs: page.map(wireJob), next });
@@ -144,6 +146,10 @@ function handlers(
     Node: (call) => call.reply({ node: node() }),
     Drain: (call) => change(call, () => (requests.setDraining(true), { node: node() })),
     Resume: (call) => change(call, () => (requests.setDraining(false), { node: node() })),
+    Pools: (call) => call.reply({ pools: supervisor.roster.pools.all() }),
+    SetPool: (call, { name, limit, paused }) =>
+      change(call, () => ({ pool: supervisor.roster.pools.set(name, { limit, paused }) })),
+    RemovePool: (call, { name }) => change(call, () => (supervisor.roster.pools.remove(name), {})),
     Prune(call, { olderThan }) {
       const olderThanMs = olderThan === undefined ? undefined : olderThan * 1000;
       pruneAll(supervisor, () => requests.prune(olderThanMs, PRUNED_A_TURN), (answer) => {

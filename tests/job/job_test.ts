@@ -4,7 +4,7 @@ import { type Change, isEnded, isStarted, type Job, transition } from "../../src
 
 const demand = { cpus: 1, memory: 0, priority: 0, after: [], timeoutMs: 0, graceMs: 1000 };
 const ground = { bootId: "b", pidNamespace: "n" };
-const queued: Job = { id: 1, demand, attempts: 0, state: "QUEUED" };
+const queued: Job = { id: 1, demand, attempts: 0, submittedAtMs: 0, state: "QUEUED", held: false };
 const shim = { pid: 10, startTicks: 5 }, leader = { pid: 11, startTicks: 6 };
 
 const changes: fc.Arbitrary<Change> = fc.oneof(

@@ -11,7 +11,14 @@ const demand = { cpus: 1, memory: 0, priority: 0, after: [], timeoutMs: 5000, gr
 const attempt = { number: 1, token: "t", ground };
 const shim = { pid: 10, startTicks: 5 }, leader = { pid: 11, startTicks: 6 };
 
-const starting: StartingJob = { id: 1, demand, attempts: 1, state: "STARTING", attempt };
+const starting: StartingJob = {
+  id: 1,
+  demand,
+  attempts: 1,
+  submittedAtMs: 0,
+  state: "STARTING",
+  attempt,
+};
 const running: RunningJob = {
   ...starting,
   state: "RUNNING",
@@ -176,7 +183,14 @@ Deno.test("what lives in this boot is not ended but by its record", () => {
 });
 
 Deno.test("the plan decides every job's fate, once", () => {
-  const queued = { id: 2, demand, attempts: 0, state: "QUEUED" } as const;
+  const queued = {
+    id: 2,
+    demand,
+    attempts: 0,
+    submittedAtMs: 0,
+    state: "QUEUED",
+    held: false,
+  } as const;
   const looks = new Map<number, Evidence>([[1, ran], [3, nothing], [4, {
     ...ran,
     shim: "match",

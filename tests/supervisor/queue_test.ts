@@ -8,6 +8,8 @@ function job(id: number, cpus = 1, priority = 0, memory = 0): QueuedJob {
   return {
     id,
     attempts: 0,
+    submittedAtMs: 0,
+    held: false,
     state: "QUEUED",
     demand: { cpus, memory, priority, after: [], timeoutMs: 0, graceMs: 0 },
   };

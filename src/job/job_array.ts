@@ -1,0 +1,55 @@
+/**
+ * Job arrays: one submission of many jobs that differ in HOLDFAST_ARRAY_INDEX alone. Written as
+ * "1-100", "0-9:2", "1,3,7-9", each with an optional "%10": how many of them run at once.
+ */
+
+export interface JobArray {
+  /** Ascending, each once. */
+  readonly indexes: readonly number[];
+  /** How many may run at once; undefined for no limit. */
+  readonly atOnce?: number;
+}
+
+/** What a job of an array knows of it. */
+export interface ArrayMember {
+  /** The id of the array: that of its first job. */
+  readonly id: number;
+  readonly index: number;
+  /** Jobs in the array. */
+  readonly size: number;
+}
+
+/** In the environment of each job of an array. */
+export const INDEX_VARIABLE = "HOLDFAST_ARRAY_INDEX";
+export const ARRAY_VARIABLE = "HOLDFAST_ARRAY_ID";
+
+export const MAX_ARRAY_SIZE = 10_000;
+const MAX_INDEX = 1_000_000_000;
+
+/** Returns what is wrong with the text, where something is. */
+export function parseArray(text: string): JobArray | string {
+  const [ranges, limit, ...rest] = text.split("%");
+  const atOnce = limit === undefined ? undefined : wholeNumber(limit);
+  if (rest.length > 0 || (limit !== undefined && !atOnce)) {
+    return "must have a whole number above 0 after the %";
+  }
+  const indexes = new Set<number>();
+  for (const range of ranges!.split(",")) {
+    const [, first, last = first, step = "1"] = /^(\d+)(?:-(\d+)(?::(\d+))?)?$/.exec(range) ?? [];
+    const [from, to, by] = [first ?? "", last ?? "", step].map(wholeNumber);
+    if (from === undefined || to === undefined || !by || from > to) {
+      return "must be written as 1-100, 0-9:2 or 1,3,7-9, with %10 for ten at once";
+    }
+    if ((to - from) / by >= MAX_ARRAY_SIZE) return TOO_MANY;
+    for (let index = from; index <= to; index += by) indexes.add(index);
+    if (indexes.size > MAX_ARRAY_SIZE) return TOO_MANY;
+  }
+  return { indexes: [...indexes].sort((a, b) => a - b), atOnce };
+}
+
+const TOO_MANY = `must have at most ${MAX_ARRAY_SIZE} jobs`;
+
+function wholeNumber(text: string): number | undefined {
+  const number = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  return number <= MAX_INDEX ? number : undefined;
+}

@@ -1,0 +1,58 @@
+/** What a job may use of the machine, beside CPUs and memory: names, ranges and how they are checked. */
+
+import * as v from "valibot";
+
+export interface Limits {
+  /** Descriptors (RLIMIT_NOFILE). */
+  openFiles?: number;
+  /** bytes of a core file (RLIMIT_CORE) */
+  coreSize?: number;
+  /** bytes of any file it writes, its logs included (RLIMIT_FSIZE) */
+  fileSize?: number;
+  /** bytes (RLIMIT_STACK) */
+  stackSize?: number;
+  /** Processes and threads of the job: pids.max of its cgroup, else RLIMIT_NPROC of its user. */
+  processes?: number;
+  /** -20..19 */
+  nice?: number;
+  /** Octal, such as "022". */
+  umask?: string;
+  /** bytes of stdout and of stderr that are kept */
+  logSize?: number;
+}
+
+export const MIN_NICE = -20, MAX_NICE = 19;
+/** Less would leave no room for a head and a tail. */
+export const MIN_LOG_SIZE = 65_536;
+
+const count = (least: number) =>
+  v.optional(
+    v.pipe(
+      v.number("must be a whole number"),
+      v.safeInteger("must be a whole number"),
+      v.minValue(least, `must be at least ${least}`),
+    ),
+  );
+
+export const limitsSchema = v.strictObject({
+  openFiles: count(3),
+  coreSize: count(0),
+  fileSize: count(0),
+  stackSize: count(65_536),
+  processes: count(1),
+  nice: v.optional(
+    v.pipe(
+      v.number("must be a whole number"),
+      v.integer("must be a whole number"),
+      v.minValue(MIN_NICE, `must be at least ${MIN_NICE}`),
+      v.maxValue(MAX_NICE, `must be at most ${MAX_NICE}`),
+    ),
+  ),
+  umask: v.optional(
+    v.pipe(
+      v.string("must be a string such as 022"),
+      v.regex(/^[0-7]{1,4}$/, "must be octal, such as 022"),
+    ),
+  ),
+  logSize: count(MIN_LOG_SIZE),
+}, (issue) => issue.expected === "never" ? "is not a limit" : "must be an object of limits");
