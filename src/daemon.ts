@@ -5,7 +5,8 @@
 
 import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
-import { places, prepare, refuseForeignState } from "./directories.ts";
+import { check, type Places, places, prepare, refuseForeignState } from "./directories.ts";
+import { untilEnd } from "./ending.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -15,7 +16,7 @@ import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
-import { OWN_PATH, replaceSelf } from "./host/replace.ts";
+import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
@@ -35,11 +36,15 @@ import { type Flags, readConfig } from "./settings.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
+import type { NotReplaced } from "./varlink/interface.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
 import { time } from "./varlink/wire.ts";
-import { version } from "./version.ts";
+import { commit, version } from "./version.ts";
+
+/** With the flag `check`, says whether it could start here, and does nothing. */
+const CHECK = "--check";
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
@@ -49,7 +54,12 @@ export async function runDaemon(flags: Flags): Promise<number> {
       format: Deno.env.get("LOG_FORMAT"),
       toJournal: Deno.env.has("JOURNAL_STREAM"),
     });
-    return await supervise(readConfig(flags), flags, log);
+    const config = readConfig(flags);
+    const where = places(config);
+    if (flags.check !== true) return await supervise(config, where, flags, log);
+    check(where);
+    console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
+    return 0;
   } catch (error) {
     return tellWhy(error);
   }
@@ -92,11 +102,15 @@ function printPlan(plan: readonly PlanItem[], json: boolean): void {
   console.log(Object.entries(counts).map(([fate, count]) => `${count} ${fate}`).join(", "));
 }
 
-async function supervise(config: Config, flags: Flags, log: Log): Promise<number> {
+async function supervise(
+  config: Config,
+  where: Places,
+  flags: Flags,
+  log: Log,
+): Promise<number> {
   const clock = hostClock;
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
-  const where = places(config);
   prepare(where);
   const { state, socket } = where;
   takeLock(`${state}/lock`);
@@ -141,6 +155,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     cpus: capacity.cpus,
     memory: capacity.memory,
   };
+  let notReplaced: NotReplaced | undefined;
   const service = new HoldfastService({
     supervisor,
     requests,
@@ -148,7 +163,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
-    node: () => ({ ...about, ...supervisor.status, recovery }),
+    node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),
   });
   const server = new Server(reactor, service, {
     message: config.max_message,
@@ -161,15 +176,19 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   notify("READY=1");
   supervisor.begin();
 
-  const check = setInterval(() => upkeep.check(), config.check_interval * 1000);
+  const regularCheck = setInterval(() => upkeep.check(), config.check_interval * 1000);
   void reactor.run();
   const ending = await untilEnd(supervisor, {
     isBurst: flags.burst === true,
     terminates: isInit || config.on_stop === "terminate",
-    cannotReplace: () => tryProgram(OWN_PATH, processes),
     log,
+    trySuccessor: () => tryProgram(OWN_PATH, ownExecution(), CHECK, processes),
+    notReplaced: (message) => {
+      log.error("not replaced", { by: OWN_PATH, why: message, doing: "carrying on" });
+      notReplaced = { at: time(clock.wallMs()), message };
+    },
   });
-  clearInterval(check);
+  clearInterval(regularCheck);
   supervisor.handOver();
   if (ending === "handOver") server.removeSocket();
   server.close();
@@ -183,44 +202,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   log.info("ended", {});
   reactor.stop();
   return 0;
-}
-
-type Ending = "handOver" | "replace";
-
-/** Waits for a signal, or for all work to be done. SIGHUP asks to be replaced by what is installed now. */
-function untilEnd(
-  supervisor: Supervisor,
-  { isBurst, terminates, cannotReplace, log }: {
-    isBurst: boolean;
-    terminates: boolean;
-    cannotReplace: () => Promise<string | undefined>;
-    log: Log;
-  },
-): Promise<Ending> {
-  return new Promise((resolve) => {
-    const end = (signal: string) => {
-      log.info("stopping", { signal, jobs: terminates ? "terminated" : "kept" });
-      if (terminates) supervisor.terminate();
-      else resolve("handOver");
-    };
-    Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
-    Deno.addSignalListener("SIGINT", () => end("SIGINT"));
-    let isTrying = false;
-    Deno.addSignalListener("SIGHUP", async () => {
-      if (isTrying) return;
-      isTrying = true;
-      const why = await cannotReplace().catch(String);
-      isTrying = false;
-      if (why === undefined) return resolve("replace");
-      log.error("not replaced", { by: OWN_PATH, why, doing: "carrying on" });
-    });
-    supervisor.onTurn = () => {
-      const { running, queued } = supervisor.status;
-      const isDone = supervisor.isClosing || (isBurst && queued === 0);
-      if (isDone && running === 0) resolve("handOver");
-    };
-    supervisor.onTurn();
-  });
 }
 
 function userName(): string {

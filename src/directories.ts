@@ -8,7 +8,7 @@ import { type Config, ConfigError } from "./config.ts";
 import { cString, errorText, lastErrno, libc } from "./host/libc.ts";
 import { runtimeDirectory, stateDirectory } from "./paths.ts";
 
-const W_OK = 2, X_OK = 1;
+const F_OK = 0, X_OK = 1, W_OK = 2;
 /** sun_path of unix(7), without its NUL and the pid that is appended while the socket is made. */
 const SOCKET_PATH_BYTES = 99;
 
@@ -35,15 +35,25 @@ export function places(config: Config): Places {
   return { state, runtime, socket: `${runtime}/control.sock` };
 }
 
-/** Makes them where they are missing. Throws ConfigError. */
-export function prepare({ state, runtime, socket }: Places): void {
+/** Whether those that exist can be used. Changes nothing. Throws ConfigError. */
+export function check({ state, runtime, socket }: Places): void {
   const { length } = new TextEncoder().encode(socket);
   if (length > SOCKET_PATH_BYTES) {
     const limit = `the socket's path may have ${SOCKET_PATH_BYTES} bytes, and has ${length}`;
     throw unusable(RUNTIME, runtime, `is too long: ${limit}`);
   }
+  if (exists(state)) {
+    refuseUnwritable(STATE, state);
+    refuseForeignState(state);
+  }
+  if (exists(runtime)) refuseUnwritable(RUNTIME, runtime);
+}
+
+/** Makes them where they are missing. Throws ConfigError. */
+export function prepare(places: Places): void {
+  check(places);
+  const { state, runtime } = places;
   make(STATE, state, 0o700);
-  refuseForeignState(state);
   attempt(STATE, state, "cannot be made private", () => Deno.chmodSync(state, 0o700));
   make(RUNTIME, runtime, 0o755);
 }
@@ -71,9 +81,16 @@ function isAnyones(name: string): boolean {
 
 function make(kind: Kind, path: string, mode: number): void {
   attempt(kind, path, "cannot be made", () => Deno.mkdirSync(path, { recursive: true, mode }));
+}
+
+function refuseUnwritable(kind: Kind, path: string): void {
   // The dot makes it fail for what is not a directory.
   if (libc.access(cString(`${path}/.`), W_OK | X_OK) === 0) return;
   throw unusable(kind, path, `cannot be written: ${errorText(lastErrno())}`);
+}
+
+function exists(path: string): boolean {
+  return libc.access(cString(path), F_OK) === 0;
 }
 
 function attempt(kind: Kind, path: string, problem: string, body: () => void): void {

@@ -22,26 +22,42 @@ const PATH_VARIABLES = [
   "HOME",
 ];
 
-/** Executes what is now installed in our place, as we were called. Throws SystemError. */
-export function replaceSelf(): never {
+/** How a program is executed: its words, its environment as NAME=VALUE, and where. */
+export interface Execution {
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+  readonly directory: string;
+}
+
+/** As we were called. The runtime cannot start in a directory that has been removed. */
+export function ownExecution(): Execution {
   const called = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1);
-  const isLost = leaveLostDirectory();
-  const argv = cStringArray(isLost ? called.map(withAbsoluteConfig) : called);
-  const variables = Object.entries(Deno.env.toObject()).map(([name, value]) =>
-    `${name}=${isLost && PATH_VARIABLES.includes(name) ? absolute(value) : value}`
-  );
-  const envp = cStringArray(variables);
+  const variables = Object.entries(Deno.env.toObject());
+  const isLost = isDirectoryLost();
+  return {
+    argv: isLost ? called.map(withAbsoluteConfig) : called,
+    environment: variables.map(([name, value]) =>
+      `${name}=${isLost && PATH_VARIABLES.includes(name) ? absolute(value) : value}`
+    ),
+    directory: isLost ? "/" : ".",
+  };
+}
+
+/** Executes what is now installed in our place. Throws SystemError. */
+export function replaceSelf(): never {
+  const own = ownExecution();
+  Deno.chdir(own.directory);
+  const argv = cStringArray(own.argv);
+  const envp = cStringArray(own.environment);
   libc.execve(cString(OWN_PATH), argv.array, envp.array);
   throw new SystemError(`execve ${OWN_PATH}`, lastErrno());
 }
 
-/** The runtime cannot start in a directory that has been removed. */
-function leaveLostDirectory(): boolean {
+function isDirectoryLost(): boolean {
   try {
     Deno.cwd();
     return false;
   } catch {
-    Deno.chdir("/");
     return true;
   }
 }

@@ -84,7 +84,7 @@ export class Connection {
   #whenFree: (() => void)[] = [];
   readonly #turn = () => {
     this.#goOn();
-    if (this.#isGone) this.#drop();
+    if (this.#isGone && !this.shared.turns.isWaiting(this.#turn)) this.#drop();
   };
 
   constructor(
@@ -153,7 +153,7 @@ export class Connection {
     else this.#watch();
   }
 
-  /** What it has asked for and waits for its turn is still begun: it may want no answer. */
+  /** What it has asked for is still begun while it waits for its turn: it may want no answer. */
   #hangUp(): void {
     if (!this.shared.turns.isWaiting(this.#turn)) return this.#drop();
     this.#isGone = true;

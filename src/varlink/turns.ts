@@ -13,6 +13,8 @@ export class Turns {
   #roundEndMs?: number;
   #shareEndMs = Infinity;
   #current?: () => void;
+  /** However busy the machine is, whoever is called may do one thing. */
+  #isFresh = false;
 
   constructor(private readonly onError: (error: unknown) => void) {}
 
@@ -20,6 +22,10 @@ export class Turns {
   mayRun(again: () => void): boolean {
     const nowMs = performance.now();
     const endMs = this.#roundEndMs ?? this.#beginRound(nowMs);
+    if (this.#isFresh && this.#current === again) {
+      this.#isFresh = false;
+      return true;
+    }
     const isItsTurn = this.#current === again || this.#waiting.size === 0;
     if (isItsTurn && nowMs < Math.min(endMs, this.#shareEndMs)) return true;
     this.#waiting.add(again);
@@ -49,6 +55,7 @@ export class Turns {
       if (nowMs >= endMs) break;
       this.#waiting.delete(again);
       this.#current = again;
+      this.#isFresh = true;
       this.#shareEndMs = nowMs + SHARE_MS;
       try {
         again();

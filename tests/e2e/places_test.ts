@@ -39,10 +39,14 @@ Deno.test("a directory that cannot be made or used is refused with its name and 
     [
       "--state-dir",
       file,
-      /the state directory \S+\/file cannot be made: .*--state-dir or state_dir/,
+      /the state directory \S+\/file cannot be written: Not a dir.*--state-dir or state_dir/,
     ],
     ["--state-dir", `${file}/state`, /the state directory \S+\/file\/state cannot be made: /],
-    ["--runtime-dir", file, /the runtime directory \S+\/file cannot be made: .*--runtime-dir or/],
+    [
+      "--runtime-dir",
+      file,
+      /the runtime directory \S+\/file cannot be written: .*--runtime-dir or/,
+    ],
     ["--runtime-dir", "/proc/holdfast", /the runtime directory \/proc\/holdfast cannot be made: /],
     ["--runtime-dir", "/proc/sys", /the runtime directory \/proc\/sys cannot be written: /],
     ["--runtime-dir", long, /the runtime directory \S+ is too long: .* 99 bytes/],
@@ -53,6 +57,17 @@ Deno.test("a directory that cannot be made or used is refused with its name and 
     assertMatch(stderr, expected);
     assertEquals(stderr.trim().split("\n").length, 1, stderr);
   }
+});
+
+Deno.test("a check tells what is wrong, makes nothing and starts nothing", async () => {
+  await using home = new Home();
+  const sound = await home.run("daemon", "--check");
+  assertEquals([sound.code, sound.stderr], [0, ""]);
+  assertMatch(sound.stdout, /^holdfast \S+ .*: the configuration can be used$/m);
+  const wrong = await home.run("daemon", "--check", "--retention", "soon");
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.stderr, /^holdfast: --retention: "soon" is not a duration/);
+  assertEquals([...Deno.readDirSync(home.directory)], []);
 });
 
 Deno.test("a directory of another user is refused", { ignore: !IS_ROOT }, async () => {

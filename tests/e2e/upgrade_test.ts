@@ -1,4 +1,4 @@
-/** SIGHUP on the compiled binary: by what a supervisor is replaced, by what not, and from where. */
+/** Upgrades on the compiled binary: by what a supervisor is replaced, by what not, and from where. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { BINARY, Home, until } from "./home.ts";
@@ -18,7 +18,7 @@ Deno.test("a supervisor asked to be replaced by what cannot take its place carri
     [undefined, /cannot be executed: No such file or directory/],
     [() => Deno.writeTextFileSync(installed, "no program", { mode: 0o755 }), /Exec format error/],
     [() => Deno.copyFileSync(BINARY, installed), /cannot be executed: Permission denied/],
-    [() => Deno.writeFileSync(installed, cut, { mode: 0o755 }), /it cannot be|it does not say/],
+    [() => Deno.writeFileSync(installed, cut, { mode: 0o755 }), /it cannot be|it says nothing/],
     [() => Deno.copyFileSync("/bin/echo", installed), /it is not Holdfast, but says: /],
   ];
   for (const [install, expected] of cases) {
@@ -46,6 +46,52 @@ Deno.test("a supervisor asked to be replaced by what cannot take its place carri
   assertEquals([after.pid, after.recovery.adopted], [pid, 1]);
   Deno.writeTextFileSync(`${home.directory}/go`, "");
   assertEquals((await home.wait(id)).exitCode, "3:0");
+});
+
+Deno.test("a configuration that would be refused leaves the supervisor, and upgrade says what is wrong", async () => {
+  await using home = new Home();
+  const path = `${home.directory}/holdfast.toml`;
+  const configure = (text: string) => Deno.writeTextFileSync(path, text);
+  configure('node_name = "first"\n');
+  await home.start("--config", path);
+  const before = await node(home);
+  const cases: [string, RegExp][] = [
+    ["node_name = \n", /holdfast\.toml:1: /],
+    ['\nretention = "soon"\n', /holdfast\.toml:2: retention: "soon" is not a duration/],
+    ["colour = 1\n", /unknown key "colour"/],
+    ['runtime_dir = "/proc/sys"\n', /the runtime directory \/proc\/sys cannot be written/],
+  ];
+  for (const [text, expected] of cases) {
+    configure(text);
+    const { code, stderr } = await home.run("upgrade");
+    assertEquals(code, 1, stderr);
+    assertMatch(stderr, expected);
+    assertMatch(
+      stderr,
+      new RegExp(`supervisor, holdfast \\S+, pid ${home.pid}, goes on as before`),
+    );
+    assertEquals((await node(home)).startedAt, before.startedAt);
+    assertEquals((await home.wait(await home.submit(["true"]))).state, "COMPLETED");
+  }
+  configure('node_name = "second"\n');
+  assertEquals((await home.run("upgrade")).code, 0);
+  assertEquals((await node(home)).name, "second");
+});
+
+Deno.test("a supervisor that ends its jobs is not replaced before they have ended", async () => {
+  await using home = await Home.start("--on-stop", "terminate");
+  const patient = 'trap "" TERM; while [ ! -e go ]; do sleep 0.05; done';
+  const id = await home.submit(patient, { grace: 1000 });
+  await home.running(id);
+  const ended = home.signal("SIGTERM");
+  await until("it is ending", async () => (await home.status(id)).stopping === "shutdown");
+  const { code, stderr } = await home.run("upgrade");
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /it ends its jobs, and then itself/);
+  Deno.writeTextFileSync(`${home.directory}/go`, "");
+  assertEquals(await ended, 0);
+  await home.start();
+  assertEquals((await home.status(id)).reason, "shutdown");
 });
 
 Deno.test("a supervisor whose working directory has been removed is replaced all the same", async () => {
