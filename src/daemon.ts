@@ -130,6 +130,7 @@ async function supervise(
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
+    pinned: availableCpus(),
   };
   const newToken = () => crypto.randomUUID();
   const parts = { clock, journal, processes, files, capacity, log, newToken };
@@ -160,6 +161,7 @@ async function supervise(
     supervisor,
     requests,
     journal,
+    clock,
     streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
@@ -172,7 +174,13 @@ async function supervise(
     unread: config.max_unread,
   }, log);
   server.listen(socket);
-  log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
+  log.info("listening", {
+    socket,
+    pid: Deno.pid,
+    version,
+    cpus: capacity.cpus,
+    memory: capacity.memory,
+  });
   notify("READY=1");
   supervisor.begin();
 
