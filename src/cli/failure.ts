@@ -73,7 +73,8 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
       return told(`there is no pool ${pool}; holdfast pools shows those there are`, EXIT.noSuchJob);
     case "PoolInUse":
       return told(
-        `pool ${pool} has ${jobs} jobs that have not ended; it can be removed when they have`,
+        `pool ${pool} has ${jobs === 1 ? "1 job that has" : `${jobs} jobs that have`} not ended; ` +
+          "a pool can be removed when all its jobs have",
         EXIT.refused,
       );
     case "QueueFull":

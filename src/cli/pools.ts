@@ -14,7 +14,8 @@ export function pools(): Command {
     .action(async () => {
       const reply = await withClient(command, (client) => client.call("Pools", {}));
       if (globals(command).json) return printJson(reply);
-      const rows = reply.pools.map((pool) => [
+      const byName = reply.pools.toSorted((a, b) => a.name < b.name ? -1 : 1);
+      const rows = byName.map((pool) => [
         pool.name,
         limitText(pool),
         String(pool.running),

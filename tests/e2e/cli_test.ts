@@ -1,12 +1,14 @@
 /** The command line, on the compiled binary: what a person types and sees, and what a script tests. */
 
+import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { columns } from "../../src/cli/table.ts";
 import { BINARY, Home, type Output, until } from "./home.ts";
 
 const VERBS = [
-  "daemon submit run cancel status list wait logs watch signal resubmit",
-  "history node drain resume prune recover rebuild upgrade",
+  "daemon submit run cancel status list wait logs watch signal hold release resubmit",
+  "history node drain resume pools set-pool remove-pool pause-pool resume-pool",
+  "prune recover rebuild upgrade",
 ].join(" ").split(" ");
 
 Deno.test("every verb has help with an example", async () => {
@@ -78,7 +80,10 @@ Deno.test("what is no verb or option is an error with --help too, and the neares
 Deno.test("a wrong value is told in one sentence that says which are right", async () => {
   await using home = new Home();
   const told: [string[], string][] = [
-    [["status", "x"], "a job's id is a whole number such as 12, and 'x' is not"],
+    [
+      ["status", "x"],
+      "a job's id is a whole number such as 12, or 12_3 in an array, and 'x' is not",
+    ],
     [
       ["submit", "--timeout", "1000000d", "true"],
       "--timeout: '1000000d' is not a duration from 0 to 3650d, such as 90, 90s, 5m, 2h or 1d",
@@ -166,19 +171,19 @@ Deno.test({
 
 Deno.test("the tour of the README runs as it is printed", async () => {
   await using home = new Home();
-  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
-  const [, tour] = /^## A tour\n(.*?)^## /ms.exec(readme)!;
-  const [first, second] = [...tour!.matchAll(/^```\n(.*?)^```$/gms)].map(([, text]) => text!);
-  const commands = (text: string) =>
-    [...text.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
-  const bin = `${home.directory}/bin`;
-  Deno.mkdirSync(bin);
-  Deno.symlinkSync(BINARY, `${bin}/holdfast`);
-  const go = `cd ${home.directory}; PATH=${bin}:$PATH\n`;
-  assertEquals((await inShell(home, `${go}(${commands(first!)}\n) >/dev/null`)).code, 0);
+  const [first, second] = blocks("A tour");
+  const { code } = await inShell(home, `${place(home)}(${commands(first!)}\n) >/dev/null`);
+  assertEquals(code, 0);
   await until("the supervisor answers", () => home.answers());
-  const { stdout } = await inShell(home, go + commands(second!));
+  const { stdout } = await inShell(home, place(home) + commands(second!));
   assertEquals(stdout, second!.replace(/^\$ .*\n/gm, ""));
+});
+
+Deno.test("the commands for scheduling in the README say what is printed", async () => {
+  await using home = await Home.start();
+  const [text] = blocks("Scheduling");
+  const { stdout } = await inShell(home, `${place(home)}exec 2>&1\n${commands(text!)}`);
+  assertEquals(stdout, text!.replace(/^\$ .*\n/gm, ""));
 });
 
 Deno.test("submit prints the id alone; status, list and history tell the job", async () => {
@@ -306,6 +311,25 @@ Deno.test("recover --dry-run tells the plan of a stopped supervisor and changes 
   Deno.writeTextFileSync(`${home.directory}/go`, "");
   assertEquals((await home.wait(id)).exitCode, "3:0");
 });
+
+/** Blocks of commands in a section of the README. */
+function blocks(section: string): string[] {
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const [, text] = new RegExp(`^## ${section}\\n(.*?)^## `, "ms").exec(readme)!;
+  return [...text!.matchAll(/^```\n(.*?)^```$/gms)].map(([, block]) => block!);
+}
+
+function commands(block: string): string {
+  return [...block.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
+}
+
+/** Script that goes to the home, with the binary as `holdfast` on the way. */
+function place(home: Home): string {
+  const bin = `${home.directory}/bin`;
+  Deno.mkdirSync(bin, { recursive: true });
+  if (!existsSync(`${bin}/holdfast`)) Deno.symlinkSync(BINARY, `${bin}/holdfast`);
+  return `cd ${home.directory}; PATH=${bin}:$PATH\n`;
+}
 
 /** Runs a shell's script as a person with this home would, with the binary as $BINARY. */
 async function inShell(home: Home, script: string, ...words: string[]): Promise<Output> {
