@@ -1,6 +1,5 @@
 /** The command line, on the compiled binary: what a person types and sees, and what a script tests. */
 
-import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { columns } from "../../src/cli/table.ts";
 import { BINARY, Home, type Output, until } from "./home.ts";
@@ -158,12 +157,14 @@ Deno.test({
     const words = ["sh", "-c", "# \u65e5\u672c\u8a9e ".repeat(20)];
     const id = await home.submit(words, { name: "n".repeat(150) });
     await home.wait(id);
+    const array = await home.submit(words, { array: "1-3", name: "n" });
     for (const width of [10, 17, 40, 100]) {
-      const script = `stty cols ${width}; "$BINARY" list; "$BINARY" status ${id}; "$BINARY" node`;
+      const script = `stty cols ${width}; "$BINARY" list; ` +
+        `"$BINARY" status ${id}; "$BINARY" status ${array}; "$BINARY" list --usage; "$BINARY" node`;
       const { stdout } = await inShell(home, 'script -qec "$1" /dev/null', script);
       // deno-lint-ignore no-control-regex
       const lines = stdout.replace(/\x1b\[\d*m/g, "").split("\r\n");
-      assertMatch(lines[0]!, /^ID {2}ST/);
+      assertMatch(lines[0]!, /^ID +S/);
       for (const line of lines) assert(columns(line) <= width, `${width}: ${line}`);
     }
   },
@@ -325,10 +326,8 @@ function commands(block: string): string {
 
 /** Script that goes to the home, with the binary as `holdfast` on the way. */
 function place(home: Home): string {
-  const bin = `${home.directory}/bin`;
-  Deno.mkdirSync(bin, { recursive: true });
-  if (!existsSync(`${bin}/holdfast`)) Deno.symlinkSync(BINARY, `${bin}/holdfast`);
-  return `cd ${home.directory}; PATH=${bin}:$PATH\n`;
+  const link = 'mkdir -p bin; ln -sf "$BINARY" bin/holdfast';
+  return `cd ${home.directory}; ${link}; PATH=$PWD/bin:$PATH\n`;
 }
 
 /** Runs a shell's script as a person with this home would, with the binary as $BINARY. */
