@@ -21,17 +21,6 @@ export function countsText(jobs: readonly Job[]): string {
     .map(([state, count]) => `${count} ${state}`).join(" ");
 }
 
-/** `3,7-9` of ascending numbers. */
-export function rangesText(numbers: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const number of numbers) {
-    const last = ranges.at(-1);
-    if (last && last[1] === number - 1) last[1] = number;
-    else ranges.push([number, number]);
-  }
-  return ranges.map(([from, to]) => from === to ? from : `${from}-${to}`).join(",");
-}
-
 export function indexesOf(jobs: readonly Job[]): string {
   return rangesText(jobs.map(({ array }) => array!.index));
 }

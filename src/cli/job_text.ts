@@ -33,6 +33,17 @@ export function commandText(command: readonly string[]): string {
   return printable(command.map(quote).join(" "));
 }
 
+/** `3,7-9` of ascending numbers. */
+export function rangesText(numbers: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const number of numbers) {
+    const last = ranges.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([from, to]) => from === to ? from : `${from}-${to}`).join(",");
+}
+
 /** How long it has run, or ran; empty before the start. */
 export function elapsedText(job: Pick<Job, "startedAt" | "endedAt">, nowMs: number): string {
   if (!job.startedAt) return "";
@@ -96,7 +107,7 @@ export function specFacts(spec: Spec): Fact[] {
     ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
     ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
     ["Priority", spec.priority ? String(spec.priority) : undefined],
-    ["After", spec.after?.length ? spec.after.join(", ") : undefined],
+    ["After", spec.after?.length ? rangesText(spec.after) : undefined],
     ["Not before", spec.notBefore],
     ["Pool", spec.pool],
     ["Key", spec.key],

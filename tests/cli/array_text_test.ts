@@ -1,12 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  arrayText,
-  countsText,
-  describeArray,
-  rangesText,
-  together,
-} from "../../src/cli/array_text.ts";
+import { arrayText, countsText, describeArray, together } from "../../src/cli/array_text.ts";
+import { rangesText } from "../../src/cli/job_text.ts";
 import { parseArray } from "../../src/job/job_array.ts";
 import type { Job } from "../../src/varlink/interface.ts";
 
