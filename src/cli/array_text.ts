@@ -1,7 +1,15 @@
 /** A job array as a person reads it: an id, counts, what its jobs come to together. Pure. */
 
 import type { Job, Usage } from "../varlink/interface.ts";
-import { elapsedText, type Fact, specFacts, startText, stateText, usageFacts } from "./job_text.ts";
+import {
+  elapsedText,
+  type Fact,
+  rangesText,
+  specFacts,
+  startText,
+  stateText,
+  usageFacts,
+} from "./job_text.ts";
 import { layOutFacts } from "./table.ts";
 
 /** `12[1-100]`; `job` is any of its jobs. */
