@@ -33,15 +33,12 @@ export function commandText(command: readonly string[]): string {
   return printable(command.map(quote).join(" "));
 }
 
-/** `3,7-9` of ascending numbers. */
+/** Ascending numbers as `0-2,5`. */
 export function rangesText(numbers: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const number of numbers) {
-    const last = ranges.at(-1);
-    if (last && last[1] === number - 1) last[1] = number;
-    else ranges.push([number, number]);
-  }
-  return ranges.map(([from, to]) => from === to ? from : `${from}-${to}`).join(",");
+  const firsts = numbers.filter((number, at) => number !== numbers[at - 1]! + 1);
+  const lasts = numbers.filter((number, at) => number + 1 !== numbers[at + 1]);
+  return firsts.map((first, at) => first === lasts[at] ? `${first}` : `${first}-${lasts[at]}`)
+    .join(",");
 }
 
 /** How long it has run, or ran; empty before the start. */
@@ -124,7 +121,7 @@ export function usageFacts(usage: Usage | undefined): Fact[] {
   const [user, system] = [userTimeMs, systemTimeMs].map(durationText);
   return [
     ["CPU time", `${durationText(userTimeMs + systemTimeMs)} (${user} user, ${system} system)`],
-    ["Max memory", knownSize(maxMemory)],
+    ["Peak memory", knownSize(maxMemory)],
     ["Read", knownSize(readBytes)],
     ["Written", knownSize(writtenBytes)],
   ];

@@ -69,10 +69,10 @@ Deno.test("a narrow table keeps its first columns; its widest gives way first", 
 
 Deno.test("a fact that is too long goes on in the next line, and nothing of it is lost", () => {
   const text = "aaaa bbbb cccc dddd eeee ffff";
-  assertEquals(layOutFacts([["Name", text], ["Other", undefined]]), [`Name:       ${text}`]);
-  assertEquals(layOutFacts([["Name", text]], 32), [
-    "Name:       aaaa bbbb cccc dddd",
-    "            eeee ffff",
+  assertEquals(layOutFacts([["Name", text], ["Other", undefined]]), [`Name:        ${text}`]);
+  assertEquals(layOutFacts([["Name", text]], 33), [
+    "Name:        aaaa bbbb cccc dddd",
+    "             eeee ffff",
   ]);
   assertEquals(layOutFacts([["Name", text]], 12), [
     "Name: aaaa",
@@ -124,9 +124,9 @@ Deno.test("a queued job tells what it waits for and when it starts; one that has
   ]);
   const usage = { userTimeMs: 1500, systemTimeMs: 700, maxMemory: 3 << 20, readBytes: 0 };
   const ended: Job = { ...job, state: "COMPLETED", usage };
-  assertEquals(told(ended, ["CPU time", "Max memory", "Read", "Written", ...waits]), [
+  assertEquals(told(ended, ["CPU time", "Peak memory", "Read", "Written", ...waits]), [
     "CPU time: 2.2s (1.5s user, 0.7s system)",
-    "Max memory: 3.0 MiB",
+    "Peak memory: 3.0 MiB",
     "Read: 0 B",
   ]);
   assertEquals(usageCells(usage), ["1.5s", "0.7s", "3.0 MiB", "0 B", ""]);

@@ -103,8 +103,8 @@ Deno.test("hold and release reach one job of an array, or all", async () => {
   await using home = await Home.start();
   await submit(home, "--array", "1-3", "--hold", "true");
   assertEquals((await home.run("status", "1")).stdout.match(/^State:.*|^Held:.*/gm), [
-    "State:      3 QUEUED (held)",
-    "Held:       until holdfast release 1",
+    "State:       3 QUEUED (held)",
+    "Held:        until holdfast release 1",
   ]);
   assertMatch((await home.run("release", "1_2")).stdout, /^1_2 [A-Z]+\n$/);
   assertEquals((await home.wait(2)).state, "COMPLETED");

@@ -74,7 +74,7 @@ Deno.test("a job with a time waits for it, and says by when it starts", async ()
   const late = ["--not-before", "2096-07-24 18:00", "true"];
   assertEquals((await home.runAs({ env }, "submit", ...late)).stdout, "1\n");
   const told = (await home.run("status", "1")).stdout;
-  assertMatch(told, /^Not before: 2096-07-24T22:00:00.000Z$/m);
+  assertMatch(told, /^Not before: +2096-07-24T22:00:00.000Z$/m);
   assertMatch(told, /^State: +QUEUED$/m);
   assertMatch(told, /^Waits for: /m);
   assertMatch(told, /^Starts: +by 2096-07-24T22:00:00\S* at the latest/m);

@@ -192,7 +192,7 @@ Deno.test("submit prints the id alone; status, list and history tell the job", a
   const { stdout } = await home.run("submit", "--name", "greet", "sh", "-c", "echo hello; exit 7");
   assertEquals(stdout, "1\n");
   assertEquals((await home.run("wait", "1")).code, 7);
-  assertMatch((await home.run("status", "1")).stdout, /State: {6}FAILED\n(.|\n)*Exit code: {2}7:0/);
+  assertMatch((await home.run("status", "1")).stdout, /State: {7}FAILED\n(.|\n)*Exit code: {3}7:0/);
   const list = (await home.run("list")).stdout;
   assertMatch(
     list,
