@@ -101,7 +101,10 @@ export function addSpecOptions(command: Command): Command {
     .option("--grace <duration>", "time between SIGTERM and SIGKILL (default 10s)", grace)
     .option("--priority <n>", "higher starts first (default 0)", priority)
     .addOption(
-      new Option("--after <id>", "start when this job has completed; may be repeated").argParser(
+      new Option(
+        "--after <id>",
+        "start when this job, or all of this array, has completed; may be repeated",
+      ).argParser(
         jobIds,
       ),
     )
@@ -114,7 +117,8 @@ export function addSpecOptions(command: Command): Command {
     .option("--hold", "wait until holdfast release")
     .option(
       "--array <indexes>",
-      "a job for each of 1-100, 0-9:2 or 1,3,7-9, with %10 ten at once; $HOLDFAST_ARRAY_INDEX tells",
+      "a job for each index of 1-100, 0-9:2 or 1,3,7-9, which it finds in $HOLDFAST_ARRAY_INDEX; " +
+        "%10 behind them: ten at once",
       indexes,
     )
     .option("--user <name>", "whom it runs as");
