@@ -109,6 +109,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
+    pinned: availableCpus(),
   };
   const newToken = () => crypto.randomUUID();
   const parts = { clock, journal, processes, files, capacity, log, newToken };
@@ -138,6 +139,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     supervisor,
     requests,
     journal,
+    clock,
     streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
@@ -152,7 +154,13 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const socket = `${runtime}/control.sock`;
   server.listen(socket);
   const { ino } = Deno.statSync(socket);
-  log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
+  log.info("listening", {
+    socket,
+    pid: Deno.pid,
+    version,
+    cpus: capacity.cpus,
+    memory: capacity.memory,
+  });
   notify("READY=1");
   supervisor.begin();
 

@@ -1,5 +1,6 @@
 /** A job as a person reads it. Pure. */
 
+import { sizeText } from "../units.ts";
 import type { Job, Spec, State, Usage } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
@@ -56,14 +57,6 @@ export function durationText(ms: number): string {
   return hours < 48
     ? `${hours}h${String(minutes % 60).padStart(2, "0")}m`
     : `${Math.floor(hours / 24)}d`;
-}
-
-/** bytes as a person reads them. */
-export function sizeText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let step = 0;
-  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
-  return `${bytes < 10 && step > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
 }
 
 export type Fact = readonly [name: string, text: string | undefined];
