@@ -1,6 +1,8 @@
 /** holdfast status: all that is known of a job, or a summary of an array. */
 
 import type { Command } from "commander";
+import type { Client } from "../varlink/client.ts";
+import type { Job } from "../varlink/interface.ts";
 import { jobId, type TypedId, withExamples } from "./arguments.ts";
 import { describeArray } from "./array_text.ts";
 import { globals, withClient } from "./connection.ts";
@@ -16,7 +18,7 @@ export function status(): Command {
       withClient(command, async (client) => {
         const target = await find(client, id);
         const { job, isArray } = target;
-        const jobs = await jobsOf(client, target);
+        const jobs = isArray ? await withOutlook(client, await jobsOf(client, target)) : [];
         const lines = () =>
           isArray
             ? describeArray(jobs, Date.now(), width())
@@ -31,4 +33,10 @@ export function status(): Command {
     "holdfast status 12_3",
     "holdfast status --json 12",
   );
+}
+
+/** List does not tell what a job waits for: it is asked of the one that comes next. */
+async function withOutlook(client: Client, jobs: Job[]): Promise<Job[]> {
+  const at = jobs.findIndex(({ state }) => state === "QUEUED");
+  return at < 0 ? jobs : jobs.with(at, (await client.call("Status", { id: jobs[at]!.id })).job);
 }

@@ -1,7 +1,6 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
-import { ARRAY_VARIABLE, INDEX_VARIABLE } from "../job/job_array.ts";
 import { type Client, VarlinkError } from "../varlink/client.ts";
 import type { Job, Methods, Spec } from "../varlink/interface.ts";
 import {
@@ -126,7 +125,9 @@ export function addSpecOptions(command: Command): Command {
 
 const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM"];
 /** They are the job's own, and ours when a job submits another. */
-const NOT_INHERITED = ["HOLDFAST_JOB_ID", "HOLDFAST_TOKEN", ARRAY_VARIABLE, INDEX_VARIABLE];
+const NOT_INHERITED = ["JOB_ID", "TOKEN", "ARRAY_ID", "ARRAY_INDEX"].map((name) =>
+  `HOLDFAST_${name}`
+);
 
 /** All that was typed but --after, which takes a client to look up. */
 export function readSpec(command: Command, words: string[]): Spec {
