@@ -39,7 +39,8 @@ interface Base {
  */
 export function findCgroups(setting: string, stateDirectory: string, isInit = false): CgroupGround {
   if (setting === "off") return none("switched off in the configuration");
-  const base = setting === "auto" ? ownBase(isInit) : givenBase(setting);
+  checkCgroups(setting);
+  const base = setting === "auto" ? ownBase(isInit) : { directory: setting };
   if (typeof base === "string") return none(base);
   const directory = `${base.directory}/${groupName(stateDirectory)}`;
   try {
@@ -97,9 +98,10 @@ function unescape(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }
 
-function givenBase(directory: string): Base {
-  if (exists(`${directory}/cgroup.subtree_control`)) return { directory };
-  throw new NoSuchCgroup(`cgroup ${directory} is not a directory of a cgroup2 file system`);
+/** Whether a directory that is named can be one. Throws NoSuchCgroup. */
+export function checkCgroups(setting: string): void {
+  if (!setting.startsWith("/") || exists(`${setting}/cgroup.subtree_control`)) return;
+  throw new NoSuchCgroup(`cgroup ${setting} is not a directory of a cgroup2 file system`);
 }
 
 function ownBase(isInit: boolean): Base | string {

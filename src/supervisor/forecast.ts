@@ -55,7 +55,7 @@ export function forecast(job: QueuedJob, obstacles: Obstacles, scene: Scene): Fo
 }
 
 /** The first of the ready jobs that come before it, and how many there are. */
-function jobsAhead(job: QueuedJob, lanes: readonly Lane[]) {
+function jobsAhead(job: QueuedJob, lanes: Iterable<Lane>) {
   let count = 0;
   const first: QueuedJob[] = [];
   for (const { jobs } of lanes) {
@@ -135,7 +135,7 @@ function playForward(
   for (let step = 0; step < STEPS; step++) {
     const now = {
       ...scene,
-      lanes: lanes.all(),
+      lanes,
       used,
       holdings,
       nowMs,

@@ -8,6 +8,11 @@ export class Heap<T> {
     for (let i = (items.length >> 1) - 1; i >= 0; i--) this.#sink(i);
   }
 
+  /** All that is in it, in no order. */
+  get items(): readonly T[] {
+    return this.#items;
+  }
+
   push(item: T): void {
     const items = this.#items;
     let at = items.push(item) - 1;

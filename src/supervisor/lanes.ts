@@ -26,7 +26,7 @@ export interface Lane {
   readonly jobs: readonly QueuedJob[];
 }
 
-export class Lanes {
+export class Lanes implements Iterable<Lane> {
   readonly #lanes = new Map<string, Lane & { readonly jobs: QueuedJob[] }>();
   #size = 0;
 
@@ -38,8 +38,8 @@ export class Lanes {
     return this.#size;
   }
 
-  all(): Lane[] {
-    return [...this.#lanes.values()];
+  [Symbol.iterator](): Iterator<Lane> {
+    return this.#lanes.values();
   }
 
   add(job: QueuedJob): void {

@@ -26,8 +26,8 @@ export class Queue {
   }
 
   /** The ready jobs. */
-  lanes(): Lane[] {
-    return this.#lanes.all();
+  lanes(): Iterable<Lane> {
+    return this.#lanes;
   }
 
   /** `on`: ids of the jobs that it still waits for. */

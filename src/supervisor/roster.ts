@@ -83,7 +83,7 @@ export class Roster {
   }
 
   /** The jobs that could start, by what they need. */
-  lanes(): Lane[] {
+  lanes(): Iterable<Lane> {
     return this.#queue.lanes();
   }
 

@@ -18,7 +18,7 @@ export interface Holding extends Amount {
 }
 
 export interface Scene {
-  readonly lanes: readonly Lane[];
+  readonly lanes: Iterable<Lane>;
   readonly capacity: Amount;
   readonly used: Amount;
   /** What `used` is made of; what ends first comes first. */
@@ -32,7 +32,10 @@ export interface Scene {
 
 export interface Schedule {
   readonly starts: readonly QueuedJob[];
-  /** The first job that does not fit, and when it can start at the latest: ms since boot. */
+  /**
+   * The first job that does not fit, and when it can start at the latest: ms since boot. Not told
+   * where no CPU is free, since nothing can pass it then.
+   */
   readonly reserved?: { readonly job: QueuedJob; readonly atMs: number };
 }
 
@@ -43,33 +46,55 @@ interface Place {
 
 /** `limit`: starts at most so many. */
 export function schedule(scene: Scene, limit: number): Schedule {
-  const { lanes, capacity, nowMs } = scene;
+  const { capacity, nowMs } = scene;
   const starts: QueuedJob[] = [];
   const started: Holding[] = [];
   const rooms = new Rooms(scene);
   let free = minus(capacity, scene.used);
   let reservation: Reservation | undefined;
-  const places = new Heap<Place>(isBefore, lanes.map((lane) => ({ lane, at: 0 })));
   // Every job needs a CPU.
-  while (starts.length < limit && (free.cpus > 0 || !reservation)) {
+  let places = new Heap(isBefore, free.cpus > 0 ? firstPlaces(scene, rooms, free) : []);
+  // Most of a long queue cannot pass: it is left out at once rather than tried in its order.
+  const narrow = (to: Reservation) => {
+    const mayPass = ({ lane }: Place) =>
+      fits(lane.need, free) && to.admits(lane, nowMs + lane.lastsMs, rooms);
+    places = new Heap(isBefore, places.items.filter(mayPass));
+  };
+  while (starts.length < limit && free.cpus > 0) {
     const place = places.pop();
     if (!place) break;
     const { lane, at } = place;
-    // What can never fit must not keep others waiting.
-    if (rooms.of(lane) < 1 || !fits(lane.need, capacity)) continue;
+    if (rooms.of(lane) < 1) continue;
     if (!fits(lane.need, free)) {
       reservation ??= new Reservation(place, free, inOrder(scene.holdings, started), nowMs);
+      narrow(reservation);
       continue;
     }
     const endsAtMs = nowMs + lane.lastsMs;
-    if (reservation && !reservation.admits(lane, endsAtMs, rooms)) continue;
     free = minus(free, lane.need);
     rooms.take(lane);
     starts.push(lane.jobs[at]!);
     started.push({ ...lane.need, endsAtMs });
     if (at + 1 < lane.jobs.length) places.push({ lane, at: at + 1 });
+    if (!reservation) continue;
+    reservation.passedBy(lane, endsAtMs);
+    narrow(reservation);
   }
   return { starts, reserved: reservation && { job: reservation.job, atMs: reservation.atMs } };
+}
+
+/** Where to begin: each lane that fits, and of those that do not the one that comes first. */
+function firstPlaces({ lanes, capacity }: Scene, rooms: Rooms, free: Amount): Place[] {
+  const places: Place[] = [];
+  let waits: Place | undefined;
+  for (const lane of lanes) {
+    // What can never fit must not keep others waiting.
+    if (rooms.of(lane) < 1 || !fits(lane.need, capacity)) continue;
+    const place = { lane, at: 0 };
+    if (fits(lane.need, free)) places.push(place);
+    else if (!waits || isBefore(place, waits)) waits = place;
+  }
+  return waits ? [...places, waits] : places;
 }
 
 class Reservation {
@@ -97,10 +122,16 @@ class Reservation {
     // Its place in its pool is kept too: while that is full it would not be reserved at all.
     const isOfItsPool = lane.pool !== undefined && lane.pool === this.#lane.pool;
     if (isOfItsPool && rooms.of(this.#lane) < 2) return false;
-    if (endsAtMs <= this.atMs && endsAtMs < Infinity) return true;
-    if (this.atMs === Infinity || !fits(lane.need, this.#beside)) return false;
-    this.#beside = minus(this.#beside, lane.need);
-    return true;
+    return this.#isOverBy(endsAtMs) ||
+      (this.atMs !== Infinity && fits(lane.need, this.#beside));
+  }
+
+  passedBy(lane: Lane, endsAtMs: number): void {
+    if (!this.#isOverBy(endsAtMs)) this.#beside = minus(this.#beside, lane.need);
+  }
+
+  #isOverBy(endsAtMs: number): boolean {
+    return endsAtMs <= this.atMs && endsAtMs < Infinity;
   }
 }
 

@@ -121,6 +121,9 @@ type Recovery (
   interrupted: int
 )
 
+# That the supervisor was last asked to be replaced by the binary now installed, and why it was not
+type NotReplaced (at: string, message: string)
+
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
 # cgroup: the directory below which each job has its cgroup; controllers: what these limit and count;
 # cgroupProblem: why there are none, or not all controllers
@@ -141,6 +144,7 @@ type NodeStatus (
   cgroup: ?string,
   controllers: ?[]string,
   cgroupProblem: ?string,
+  notReplaced: ?NotReplaced,
   recovery: Recovery
 )
 
@@ -279,6 +283,11 @@ export interface Recovery {
   interrupted: number;
 }
 
+export interface NotReplaced {
+  at: string;
+  message: string;
+}
+
 export interface NodeStatus {
   name: string;
   version: string;
@@ -296,6 +305,7 @@ export interface NodeStatus {
   cgroup?: string;
   controllers?: readonly string[];
   cgroupProblem?: string;
+  notReplaced?: NotReplaced;
   recovery: Recovery;
 }
 

@@ -21,7 +21,7 @@ function scene(waiting: readonly QueuedJob[], running: readonly Running[] = []):
     endsAtMs,
   }));
   return {
-    lanes: new Lanes(waiting).all(),
+    lanes: new Lanes(waiting),
     capacity: CAPACITY,
     used: holdings.reduce(plus, { cpus: 0, memory: 0, pinned: 0 }),
     holdings,

@@ -44,7 +44,7 @@ export class Bench {
   }
 
   queued(): QueuedJob[] {
-    return this.#lanes.all().flatMap(({ jobs }) => jobs).sort(startOrder);
+    return [...this.#lanes].flatMap(({ jobs }) => jobs).sort(startOrder);
   }
 
   /** `tookMs`: how long it will really run, at most as long as it may. */
@@ -72,7 +72,7 @@ export class Bench {
   scene(): Scene {
     const inPool = (name?: string) => this.#running.filter(({ pool }) => pool === name).length;
     return {
-      lanes: this.#lanes.all(),
+      lanes: this.#lanes,
       capacity: this.capacity,
       used: this.#running.reduce<Amount>(plus, { cpus: 0, memory: 0, pinned: 0 }),
       holdings: [...this.#running].sort((a, b) => a.endsAtMs - b.endsAtMs),
@@ -101,12 +101,16 @@ export class Bench {
   #judge(starts: readonly QueuedJob[], reserved: Reserved): void {
     const before = this.#reserved;
     this.#reserved = reserved;
-    // One that comes before it, and whose pool was full till now, may put it off.
     const ahead = [...starts, ...reserved ? [reserved.job] : []];
+    // One that comes before it, and whose pool was full till now, may put it off.
     if (!before || ahead.some((job) => startOrder(job, before.job) < 0)) return;
+    // Not told while no CPU is free.
+    if (!this.hasStarted(before.job.id)) this.#reserved ??= before;
     const { job: { id }, atMs } = before;
     if (this.#nowMs > atMs) this.broken.push(`job ${id} is late`);
     if (reserved?.job.id === id && reserved.atMs > atMs) this.broken.push(`job ${id} was put off`);
-    if (!this.hasStarted(id) && reserved?.job.id !== id) this.broken.push(`job ${id} was dropped`);
+    if (!this.hasStarted(id) && reserved && reserved.job.id !== id) {
+      this.broken.push(`job ${id} was dropped`);
+    }
   }
 }

@@ -47,7 +47,7 @@ const scenes = fc.record({
     { cpus: 0, memory: 0, pinned: 0 },
   );
   const scene: Scene = {
-    lanes: new Lanes(waiting).all(),
+    lanes: new Lanes(waiting),
     capacity: CAPACITY,
     used,
     holdings,
