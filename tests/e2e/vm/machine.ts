@@ -121,7 +121,9 @@ export class Machine implements AsyncDisposable {
     try {
       while (!line.endsWith("\n")) {
         const { value, done } = await this.#answers.read();
-        if (done) throw new Error(`the machine has ended; its console: ${this.console.slice(-4000)}`);
+        if (done) {
+          throw new Error(`the machine has ended; its console: ${this.console.slice(-4000)}`);
+        }
         line += decoder.decode(value, { stream: true });
       }
     } finally {
