@@ -199,6 +199,8 @@ export interface Cgroups {
    * the attempt or swept at the next start.
    */
   make(directory: string, limits: CgroupLimits): void;
+  /** Sets its limits again. Throws when it is gone. Dying before or in it: they are not in force. */
+  limit(directory: string, limits: CgroupLimits): void;
   /**
    * Who lives in it and below; undefined when somebody does and nobody can say who just now. Nobody
    * where it is gone. Throws when it cannot be read.

@@ -49,6 +49,7 @@ export function findCgroups(setting: string, stateDirectory: string, isInit = fa
     turnOn(directory);
     probe(directory);
   } catch (error) {
+    removeIfEmpty(directory);
     return none(error instanceof Error ? error.message : String(error));
   }
   const enabled = wordsOf(`${directory}/cgroup.subtree_control`);
@@ -109,7 +110,9 @@ function ownBase(isInit: boolean): Base | string {
   if (typeof own === "string") return own;
   const { directory } = own;
   const parent = directory.slice(0, directory.lastIndexOf("/"));
-  if (directory.endsWith(`/${OWN_NAME}`) && exists(`${parent}/cgroup.subtree_control`)) {
+  if (directory.endsWith(`/${OWN_NAME}`) && (isInit || isDelegated(parent))) {
+    // What a supervisor of before has left there is ours too, as the shims of a unit without a subgroup.
+    makeRoom(parent);
     return { directory: parent };
   }
   // Of all cgroups the root alone may hold processes and have controllers turned on below it.
@@ -120,6 +123,13 @@ function ownBase(isInit: boolean): Base | string {
   return { directory, problem: `the supervisor itself is in ${directory}` };
 }
 
+/** systemd's mark of a cgroup that it has given to its unit. */
+function isDelegated(directory: string): boolean {
+  const value = new Uint8Array(1);
+  const size = libc.getxattr(cString(directory), cString("user.delegate"), value, 1n);
+  return size === 1n && value[0] === "1".charCodeAt(0);
+}
+
 /** Moves all processes of a cgroup one down: a cgroup other than the root has processes or controllers. */
 function makeRoom(directory: string): void {
   const own = `${directory}/${OWN_NAME}`;
@@ -128,9 +138,8 @@ function makeRoom(directory: string): void {
     for (const pid of wordsOf(`${directory}/cgroup.procs`)) {
       writeSmallFile(`${own}/cgroup.procs`, pid);
     }
-  } catch (error) {
+  } catch {
     // It cannot be written, or holds a process that we do not see: then it stays as it is.
-    if (!(error instanceof SystemError)) throw error;
   }
 }
 
@@ -164,11 +173,7 @@ function probe(directory: string): void {
   const place = `${directory}/probe`;
   makeIfAbsent(place);
   const status = runShell('echo 0 >"$1/cgroup.procs"', place);
-  try {
-    Deno.removeSync(place);
-  } catch {
-    // Its process is not quite gone: the next start removes it.
-  }
+  removeIfEmpty(place);
   if (status !== 0) throw new Error(`no process can be moved into ${directory}`);
 }
 
@@ -195,6 +200,15 @@ function makeIfAbsent(directory: string): void {
     Deno.mkdirSync(directory);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+/** A process that is not quite gone may still be in it. */
+function removeIfEmpty(directory: string): void {
+  try {
+    Deno.removeSync(directory);
+  } catch {
+    // The next start finds it.
   }
 }
 

@@ -33,8 +33,12 @@ export class HostCgroups implements Cgroups {
     return directory && `${directory}/job-${id}-${token.slice(0, TOKEN_LETTERS)}`;
   }
 
-  make(directory: string, { cpus, memory, processes }: CgroupLimits): void {
+  make(directory: string, limits: CgroupLimits): void {
     Deno.mkdirSync(directory);
+    this.limit(directory, limits);
+  }
+
+  limit(directory: string, { cpus, memory, processes }: CgroupLimits): void {
     const set = (name: string, value: string | number) =>
       writeSmallFile(`${directory}/${name}`, String(value));
     if (memory > 0 && this.#has("memory")) {
@@ -90,7 +94,12 @@ export class HostCgroups implements Cgroups {
   }
 
   remove(directory: string): boolean {
-    return removeCgroup(directory);
+    try {
+      return removeCgroup(directory);
+    } catch {
+      // It cannot be looked into.
+      return false;
+    }
   }
 
   directories(): string[] {

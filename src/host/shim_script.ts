@@ -4,7 +4,8 @@
  *
  * Contract: the claim is created with O_EXCL before anything else, so the command of one claim runs
  * at most once; `proc` holds the leader's identity before the command can do anything, and before it
- * joins its cgroup (if CGROUP is not empty), where the shim itself never is; the exit
+ * joins its cgroup (if CGROUP is not empty), where the shim itself never is. systemd removes empty
+ * cgroups of a unit that it stops: then it makes its own, or goes without. The exit
  * record is written in one write and counts only when it ends in a newline. Whatever the disk
  * refuses is tried again every second. Dying anywhere leaves either no claim (nothing ran), or a
  * claim and no record (nobody knows).
@@ -59,6 +60,15 @@ _hf_write() {
   until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done
 }
 _hf_refuse() { _hf_write "$_hf_run/refused" "$1"; exit ${NOT_STARTED}; }
+_hf_join() {
+  [ -f "$_hf_cgroup/cgroup.procs" ] && { echo 0 >|"$_hf_cgroup/cgroup.procs"; } 2>/dev/null
+}
+_hf_enter() {
+  _hf_join && return
+  [ ! -d "$_hf_cgroup" ] || return 1
+  [ -f "\${_hf_cgroup%/*/*}/cgroup.procs" ] && mkdir -p "$_hf_cgroup" 2>/dev/null
+  _hf_join || [ ! -d "$_hf_cgroup" ]
+}
 _hf_look() {
   case $1 in
   */*) [ -e "$1" ] || _hf_refuse "command not found: $1" ;;
@@ -88,8 +98,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
     [ -d "$_hf_run" ] || exit ${RUN_GONE}
     _hf_pause
   done
-  [ -z "$_hf_cgroup" ] || { echo 0 >|"$_hf_cgroup/cgroup.procs"; } 2>/dev/null ||
-    _hf_refuse "cannot join its cgroup $_hf_cgroup"
+  [ -z "$_hf_cgroup" ] || _hf_enter || _hf_refuse "cannot join its cgroup $_hf_cgroup"
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null

@@ -4,7 +4,7 @@ import { fromShell, isSuccess } from "../job/exit_status.ts";
 import { checkIdentity, type ProcessIdentity, sameGround } from "../job/identity.ts";
 import type { StartedJob, Usage } from "../job/job.ts";
 import type { Cgroups, Claim, Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
-import { familyOf, shimAmong } from "./family.ts";
+import { cgroupOf, familyOf, shimAmong } from "./family.ts";
 import type { Grip } from "./grip.ts";
 import { largerUsage, recordedUsage } from "./usage.ts";
 import type { Evidence, Exit } from "./verdict.ts";
@@ -70,9 +70,10 @@ export class Survey {
     return [...inside, ...found.filter(({ pid }) => !inside.some((member) => member.pid === pid))];
   }
 
-  #inCgroup({ attempt }: StartedJob): ProcessIdentity[] | undefined {
-    if (attempt.cgroup === undefined || !this.parts.cgroups) return [];
-    return this.parts.cgroups.members(attempt.cgroup);
+  #inCgroup(job: StartedJob): ProcessIdentity[] | undefined {
+    const { cgroups } = this.parts;
+    const cgroup = cgroupOf(job, cgroups);
+    return cgroup === undefined || !cgroups ? [] : cgroups.members(cgroup);
   }
 
   #lookAtFiles(
@@ -153,11 +154,13 @@ export class Survey {
     return status && { status, usage: this.#usage(job), atMs: this.parts.clock.wallMs() };
   }
 
-  #usage({ attempt: { cgroup } }: StartedJob): Usage | undefined {
+  #usage(job: StartedJob): Usage | undefined {
+    const cgroup = cgroupOf(job, this.parts.cgroups);
     return cgroup === undefined ? undefined : this.parts.cgroups?.usage(cgroup);
   }
 
-  #ranOutOfMemory({ attempt: { cgroup } }: StartedJob): boolean {
+  #ranOutOfMemory(job: StartedJob): boolean {
+    const cgroup = cgroupOf(job, this.parts.cgroups);
     return cgroup !== undefined && this.parts.cgroups?.ranOutOfMemory(cgroup) === true;
   }
 

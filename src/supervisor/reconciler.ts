@@ -13,6 +13,7 @@ import { type ArrayMember, variablesOf } from "../job/job_array.ts";
 import type { Log } from "../job/log.ts";
 import { DEFAULT_ENVIRONMENT, type FullSpec } from "../job/spec.ts";
 import {
+  type CgroupLimits,
   type Cgroups,
   type Clock,
   type Files,
@@ -23,9 +24,11 @@ import {
   SIGTERM,
   type Spawned,
 } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import type { Grip } from "../recover/grip.ts";
 import type { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
+import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import {
   familyPollMs,
@@ -44,6 +47,7 @@ export interface ReconcilerParts {
   readonly processes: Processes;
   readonly files: Files;
   readonly cgroups?: Cgroups;
+  readonly journal: Journal;
   readonly grip: Grip;
   readonly survey: Survey;
   readonly roster: Roster;
@@ -94,6 +98,7 @@ export class Reconciler {
           if (!mayJournal) return;
           // On another ground the same pid and start time may be a stranger's.
           if (step.change.kind === "running" && seen.sameGround) this.#take(id, step.change);
+          if (step.change.kind === "running" && step.change.adopted) this.#limitAgain(job);
           roster.change(job, step.change);
           job = roster.get(id);
           seen = { ...seen, held: true };
@@ -123,7 +128,7 @@ export class Reconciler {
     try {
       files.create(id);
       if (cgroup !== undefined) {
-        cgroups?.make(cgroup, { ...spec, processes: spec.limits?.processes });
+        cgroups?.make(cgroup, limitsOf(spec));
       }
       const spawned = processes.spawn({
         id,
@@ -180,6 +185,14 @@ export class Reconciler {
       // Out of descriptors: the job is looked at by its pid, and held at the next chance.
       this.parts.log.error("cannot hold its processes", { job: id, cause: String(error) });
     }
+  }
+
+  /** systemd removes an empty cgroup of a unit that it starts again: its shim makes it anew, bare. */
+  #limitAgain(job: StartedJob): void {
+    const { aftermath, cgroups, journal } = this.parts;
+    const { cgroup } = job.attempt;
+    if (job.state !== "STARTING" || cgroup === undefined || !cgroups) return;
+    aftermath.then(() => cgroups.limit(cgroup, limitsOf(journal.job(job.id)!.spec)));
   }
 
   /** Undefined when nobody can say who is left: then it is looked at again. */
@@ -264,16 +277,22 @@ export class Reconciler {
     });
   }
 
-  #killFamily({ id, attempt }: StartedJob, members: readonly ProcessIdentity[]): void {
+  #killFamily(job: StartedJob, members: readonly ProcessIdentity[]): void {
+    const { id } = job;
     const progress = this.#progress.get(id) ?? NO_PROGRESS;
     const { aftermath, cgroups, clock, grip, processes } = this.parts;
     this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
     aftermath.then(() => {
       this.#progress.set(id, { ...progress, kills: progress.kills + 1 });
-      // All at once where that can be: who forks faster than we kill would never be caught up with.
-      if (attempt.cgroup !== undefined) cgroups?.kill(attempt.cgroup);
-      grip.leaderHandle(id)?.signalGroup(SIGKILL);
       for (const member of members) signalProcess(processes, member, SIGKILL);
+      // All at once: who forks as fast as it is killed one by one would never be caught up with.
+      grip.leaderHandle(id)?.signalGroup(SIGKILL);
+      const cgroup = cgroupOf(job, cgroups);
+      if (cgroup !== undefined) cgroups?.kill(cgroup);
     });
   }
+}
+
+function limitsOf({ cpus, memory, limits }: FullSpec): CgroupLimits {
+  return { cpus, memory, processes: limits?.processes };
 }

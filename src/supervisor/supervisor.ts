@@ -8,6 +8,7 @@ import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { Refused } from "../job/refusal.ts";
 import type { Cgroups, Clock, Files, Processes, ProcessHandle } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import { Grip } from "../recover/grip.ts";
 import { makePlan, type PlanItem } from "../recover/plan.ts";
 import { Survey } from "../recover/survey.ts";
@@ -91,7 +92,7 @@ export class Supervisor {
       this.#reconciler.forget(id);
       this.#aftermath.then(() => grip.letGo(id));
       this.#aftermath.then(() => files.removeExitRecord(id));
-      const cgroup = isStarted(job) ? job.attempt.cgroup : undefined;
+      const cgroup = isStarted(job) ? cgroupOf(job, cgroups) : undefined;
       if (cgroup !== undefined) this.#aftermath.then(() => cgroups?.remove(cgroup));
     };
     this.#loadDraining();

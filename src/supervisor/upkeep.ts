@@ -5,6 +5,7 @@
 
 import type { Log } from "../job/log.ts";
 import type { Cgroups, Clock, Files } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import type { Counts } from "../recover/plan.ts";
 import { report } from "../recover/report.ts";
 import type { Journal } from "../store/journal.ts";
@@ -83,7 +84,7 @@ export class Upkeep {
   #sweepCgroups(onPopulated: (directory: string) => void): void {
     const { supervisor, cgroups } = this.parts;
     if (!cgroups) return;
-    const live = new Set(supervisor.roster.started().map(({ attempt }) => attempt.cgroup));
+    const live = new Set(supervisor.roster.started().map((job) => cgroupOf(job, cgroups)));
     for (const directory of cgroups.directories()) {
       if (!live.has(directory) && !cgroups.remove(directory)) onPopulated(directory);
     }

@@ -12,6 +12,7 @@ const DIRECTORY = Deno.env.get("HOLDFAST_VM");
 const UNIT = new URL("../../systemd/holdfast.service", import.meta.url).pathname;
 const SOCKET = "/run/holdfast/control.sock";
 const MIB = 1 << 20;
+const ESCAPE = "env -i setsid sleep 1000 & exec sleep 1000";
 
 if (!DIRECTORY) console.warn("HOLDFAST_VM is not set: tests on a virtual machine are left out");
 
@@ -124,16 +125,29 @@ Deno.test("under systemd jobs are limited, counted and ended by their cgroups", 
     assertMatch(cgroup!, /holdfast\.service\/holdfast-/);
     assertEquals(controllers, []);
     assertMatch(cgroupProblem!, /no limit of memory, cpu, pids, io: the supervisor itself is in/);
-    const id = await node.submit("env -i setsid sleep 1000 & exec sleep 1000");
+    const id = await node.submit(ESCAPE);
     await until("it runs", async () => (await node.job(id)).state === "RUNNING");
     await machine.sh("systemctl restart holdfast", 120);
     await node.call("Cancel", { id });
     assertEquals((await node.ended(id)).state, "CANCELLED");
     assertEquals(await machine.sh("pgrep -c sleep || :"), "0");
   });
-});
 
-const ESCAPE = "env -i setsid sleep 1000 & exec sleep 1000";
+  await test.step("a unit that is given a subgroup limits jobs from then on, over those that live", async () => {
+    const id = await node.submit(ESCAPE);
+    await until("it runs", async () => (await node.job(id)).state === "RUNNING");
+    await machine.sh(
+      "rm /etc/systemd/system/holdfast.service.d/a.conf; systemctl daemon-reload\n" +
+        "systemctl restart holdfast",
+      120,
+    );
+    assertEquals((await node.status()).controllers, ["memory", "cpu", "pids", "io"]);
+    assertEquals((await node.job(id)).state, "RUNNING");
+    await node.call("Cancel", { id });
+    assertEquals((await node.ended(id)).state, "CANCELLED");
+    assertEquals(await machine.sh("pgrep -c sleep || :"), "0");
+  });
+});
 
 /** A supervisor that is given other cgroups than root's unit has them. */
 Deno.test(

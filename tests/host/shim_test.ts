@@ -11,6 +11,9 @@ import {
   RUN_GONE,
   shimScript,
 } from "../../src/host/shim_script.ts";
+import { ownCgroup } from "../../src/host/cgroup_ground.ts";
+import { removeCgroup } from "../../src/host/cgroups.ts";
+import { PLAIN_CGROUPS } from "../e2e/grounds.ts";
 import { until } from "../e2e/home.ts";
 
 const SHELLS: [string, Shell][] = [
@@ -193,8 +196,21 @@ for (const [name, shell] of SHELLS) {
       await ended(run.start(["cat", `${cgroup}/cgroup.procs`], "/", cgroup));
       assertEquals(run.read("runs/1/stdout.log"), "0\n");
       using other = new Run(shell);
-      await ended(other.start(["true"], "/", "/no/such"));
-      assertMatch(other.read("runs/1/refused"), /cannot join its cgroup \/no\/such/);
+      await ended(other.start(["true"], "/", other.directory));
+      assertMatch(other.read("runs/1/refused"), /cannot join its cgroup/);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: a cgroup that was removed while it was empty is made again`,
+    ignore: ignore || !PLAIN_CGROUPS,
+    fn: async () => {
+      using run = new Run(shell);
+      const { directory } = ownCgroup() as { directory: string };
+      const group = `${directory}/holdfast-test-${crypto.randomUUID()}`;
+      await ended(run.start(["cat", "/proc/self/cgroup"], "/", `${group}/job-1-token`));
+      assertMatch(run.read("runs/1/stdout.log"), /^0::.*\/job-1-token$/m);
+      assert(removeCgroup(group));
     },
   });
 

@@ -11,7 +11,7 @@ const usage: fc.Arbitrary<Usage> = fc.record({
   maxMemory: maybe,
   readBytes: maybe,
   writtenBytes: maybe,
-});
+}, { noNullPrototype: true });
 
 Deno.test("of two accounts of a job the larger counts, and what neither tells stays unknown", () => {
   fc.assert(fc.property(usage, usage, (a, b) => {

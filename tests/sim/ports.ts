@@ -74,6 +74,7 @@ function cgroupsOf(world: World, life: Life): Cgroups {
   return {
     directoryOf: (id, token) => world.hasCgroups ? `job-${id}-${token}` : undefined,
     make: call("make", (directory) => void kernel.cgroups.add(directory)),
+    limit: call("limit", () => {}),
     members: call("members", (directory) => {
       if (world.faults.noDescriptors) throw new Error(TOO_MANY);
       return kernel.membersOf(directory).map(({ pid, startTicks }) => ({ pid, startTicks }));
