@@ -75,8 +75,10 @@ Deno.test("processes that an older state directory does not know are told and no
   const { pid } = await home.running(2);
   Deno.writeTextFileSync(`${home.directory}/later`, "");
   await home.wait(2);
-  const unknown = await home.submit(["sleep", "1000"]);
+  const unknown = await home.submit("echo up >up; exec sleep 1000");
   const { pid: unknownPid } = await home.running(unknown);
+  // Its shim runs nothing once its files are gone.
+  await until("its command runs", () => home.lines("up").length === 1);
   await home.crash();
   for (const { name } of [...Deno.readDirSync(home.state)]) {
     Deno.removeSync(`${home.state}/${name}`, { recursive: true });

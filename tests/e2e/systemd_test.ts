@@ -56,7 +56,9 @@ Deno.test("the unit is one that systemd takes", { ignore: !hasSystemdAnalyze() }
       args: ["verify", "--man=no", `${directory}/holdfast.service`],
     }).output();
     const complaints = new TextDecoder().decode(stderr).split("\n")
-      .filter((line) => line.includes("holdfast"));
+      .filter((line) => line.includes("holdfast"))
+      // Before 254 it is left out, as the unit says.
+      .filter((line) => !line.includes("Unknown key 'DelegateSubgroup'"));
     assertEquals(complaints, []);
     assert(success);
   } finally {
