@@ -5,11 +5,12 @@
 
 import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
-import { availableCpus, availableMemory } from "./host/capacity.ts";
+import { availableCpus, availableMemory, cpuIds } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
+import { findNice } from "./host/nice.ts";
 import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
@@ -22,6 +23,7 @@ import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
 import { SocketTaken } from "./host/unix_socket.ts";
 import type { Log } from "./job/log.ts";
+import { NO_PROCESS_LIMIT, type NodeLimits } from "./job/node_limits.ts";
 import { openLog } from "./log_output.ts";
 import { NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
@@ -90,6 +92,8 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const clock = hostClock;
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
+  // RLIMIT_NPROC does not bind root.
+  const isRoot = Deno.uid() === 0;
   const { state, runtime } = places(config);
   makePlaces({ state, runtime });
 
@@ -102,7 +106,11 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const processes = new HostProcesses(reactor, new Spawner(state, script));
+  const nice = findNice();
+  const canLimitProcesses = !isRoot;
+  const limits = nodeLimits(config, { leastNice: nice?.least, canLimitProcesses });
+  const means = { nice, boundsProcesses: !isRoot };
+  const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
   catchUp({ journal, files, clock, ground, log, jobProcesses: carriers });
@@ -111,13 +119,15 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     memory: config.memory ?? availableMemory(),
   };
   const newToken = () => crypto.randomUUID();
-  const parts = { clock, journal, processes, files, capacity, log, newToken };
+  const { cpuIds } = limits;
+  const parts = { clock, journal, processes, files, capacity, cpuIds, log, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
   const requests = new Requests({
     ...parts,
     supervisor,
+    limits,
     maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
@@ -177,6 +187,26 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   log.info("ended", {});
   reactor.stop();
   return 0;
+}
+
+/** Throws ConfigError when it asks for what nothing here could enforce. */
+function nodeLimits(
+  config: Config,
+  means: Pick<NodeLimits, "leastNice" | "canLimitProcesses">,
+): NodeLimits {
+  const { default_limits, max_limits } = config;
+  const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
+  if (isAsked && !means.canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
+  return {
+    defaults: default_limits,
+    maxima: max_limits,
+    maxTimeout: config.max_timeout,
+    maxCpus: config.max_cpus,
+    maxMemory: config.max_memory,
+    pin: config.pin_jobs,
+    cpuIds: cpuIds(),
+    ...means,
+  };
 }
 
 type Ending = "handOver" | "replace";

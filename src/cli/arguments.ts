@@ -1,6 +1,8 @@
 /** Reads what was typed after a verb; a wrong value is a usage error that shows a right one. */
 
 import { type Command, InvalidArgumentError } from "commander";
+import type { Limits } from "../job/limits.ts";
+import { parseLimitWord } from "../limit_text.ts";
 import { parseDuration, parseSize } from "../units.ts";
 
 /** The limits of a spec, as src/job/spec.ts has them: told here in the units that were typed. */
@@ -48,6 +50,15 @@ export function variable(
   const at = text.indexOf("=");
   if (at < 1) wrong(`'${text}' is not a variable, which is written NAME=VALUE`);
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** For a repeatable option. */
+export function limit(text: string, before: Limits = {}): Limits {
+  try {
+    return { ...before, ...parseLimitWord(text) };
+  } catch (error) {
+    wrong((error as Error).message);
+  }
 }
 
 /** Adds examples to a verb's help. */

@@ -1,6 +1,7 @@
 /** A job as a person reads it. Pure. */
 
-import type { Job, State } from "../varlink/interface.ts";
+import { limitText } from "../limit_text.ts";
+import type { Job, Limits, State } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
 const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
@@ -66,6 +67,8 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Directory", spec.directory],
     ["CPUs", String(spec.cpus)],
     ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
+    ["Pinned", pinText(job)],
+    ["Limits", spec.limits && limitsText(spec.limits)],
     ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
     ["Priority", spec.priority ? String(spec.priority) : undefined],
     ["After", spec.after?.length ? spec.after.join(", ") : undefined],
@@ -79,6 +82,27 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["CPU time", usage && durationText(usage.userTimeMs + usage.systemTimeMs)],
     ["Released", job.endedAt ? (job.released ? "yes" : "no") : undefined],
   ], width);
+}
+
+function limitsText(limits: Limits): string {
+  const texts = Object.entries(limits).map(([name, value]) => {
+    const text = name.endsWith("Size") ? sizeText(Number(value)) : String(value);
+    return `${limitText(name)} ${text}`;
+  });
+  return texts.join(", ");
+}
+
+/** `exclusive, CPUs 0-2,5`; undefined for a job that may run anywhere. */
+function pinText({ spec: { pin }, cpuSet }: Job): string | undefined {
+  if (!pin) return undefined;
+  return cpuSet ? `${pin}, CPUs ${rangesText(cpuSet)}` : pin;
+}
+
+/** Ascending ids as `0-2,5`. */
+function rangesText(ids: readonly number[]): string {
+  const firsts = ids.filter((id, at) => id !== ids[at - 1]! + 1);
+  const lasts = ids.filter((id, at) => id + 1 !== ids[at + 1]);
+  return firsts.map((id, at) => id === lasts[at] ? `${id}` : `${id}-${lasts[at]}`).join(",");
 }
 
 export function exitText(exitCode: string): string {

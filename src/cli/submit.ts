@@ -1,12 +1,15 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
-import type { Job, Spec } from "../varlink/interface.ts";
+import { LIMIT_NAMES } from "../job/limits.ts";
+import { limitText } from "../limit_text.ts";
+import type { Job, Pin, Spec } from "../varlink/interface.ts";
 import {
   cpus,
   duration,
   grace,
   jobIds,
+  limit,
   priority,
   size,
   variable,
@@ -74,16 +77,23 @@ export function addSpecOptions(command: Command): Command {
         jobIds,
       ),
     )
-    .option("--user <name>", "whom it runs as");
+    .option("--user <name>", "whom it runs as")
+    .option("--limit <name=value>", `a limit; may be repeated: ${LIMITS}`, limit)
+    .addOption(
+      new Option("--pin", "run on CPUs that no other pinned job has").conflicts("pinShared"),
+    )
+    .option("--pin-shared", "run on the CPUs with the fewest pinned jobs");
 }
 
+const LIMITS = LIMIT_NAMES.map(limitText).join(", ");
 const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM"];
 /** They are the job's own, and ours when a job submits another. */
 const NOT_INHERITED = ["HOLDFAST_JOB_ID", "HOLDFAST_TOKEN"];
 
 export function readSpec(command: Command, words: string[]): Spec {
   const { name, key, directory, env, cleanEnv, ...rest } = command.opts();
-  const { cpus, memory, timeout, grace, priority, after, user } = rest;
+  const { cpus, memory, timeout, grace, priority, after, user, limit: limits } = rest;
+  const pin: Pin | undefined = rest.pin ? "exclusive" : rest.pinShared ? "shared" : undefined;
   const environment = { ...callersEnvironment(cleanEnv === true), ...env };
   const here = Deno.cwd();
   const place = directory === undefined
@@ -91,7 +101,7 @@ export function readSpec(command: Command, words: string[]): Spec {
     : directory.startsWith("/")
     ? directory
     : `${here}/${directory}`;
-  const wanted = { name, key, cpus, memory, timeout, grace, priority, after, user };
+  const wanted = { name, key, cpus, memory, timeout, grace, priority, after, user, limits, pin };
   return { command: words, directory: place, environment, ...wanted };
 }
 

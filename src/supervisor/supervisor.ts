@@ -4,7 +4,7 @@
  * after the commit of what it follows from.
  */
 
-import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
+import { isStarted, type LiveJob, type QueuedJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { Refused } from "../job/refusal.ts";
 import type { Clock, Files, Processes, ProcessHandle } from "../ports.ts";
@@ -15,6 +15,7 @@ import type { Evidence } from "../recover/verdict.ts";
 import { type Journal, JournalUnavailable } from "../store/journal.ts";
 import type { EventRecord } from "../store/records.ts";
 import { Aftermath } from "./aftermath.ts";
+import { chooseCpus, cpuSetsOf } from "./cpu_sets.ts";
 import { hasEndedByItself } from "./decide.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Roster } from "./roster.ts";
@@ -26,6 +27,8 @@ export interface Parts {
   readonly processes: Processes;
   readonly files: Files;
   readonly capacity: Free;
+  /** Ids of the CPUs on which jobs can be pinned, ascending. */
+  readonly cpuIds: readonly number[];
   readonly log: Log;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;
@@ -244,19 +247,29 @@ export class Supervisor {
     const { cpus, memory } = this.roster.used;
     const free = { cpus: capacity.cpus - cpus, memory: capacity.memory - memory };
     const starts = schedule(this.roster.ready(), free, this.#held ? 1 : STARTS_A_TURN);
+    let started = 0;
     for (const job of starts) {
+      const cpuSet = this.#cpuSetFor(job);
+      if (job.demand.pin && !cpuSet) break;
       const attempt = {
         number: job.attempts + 1,
         token: newToken(),
         ground: processes.ground,
+        cpuSet,
       };
       this.roster.change(job, { kind: "starting", attempt });
       const { spec } = journal.job(job.id)!;
       this.#aftermath.then(() => this.#reconciler.spawn(job.id, attempt, spec));
+      started++;
     }
-    if (starts.length === STARTS_A_TURN) {
+    if (started === STARTS_A_TURN) {
       this.#aftermath.then(() => clock.after(0, () => this.#queueTurn()));
     }
+  }
+
+  /** Undefined for a job that is not pinned, and when there are not so many CPUs now. */
+  #cpuSetFor({ demand: { pin, cpus } }: QueuedJob): number[] | undefined {
+    return pin && chooseCpus(pin, cpus, this.parts.cpuIds, cpuSetsOf(this.roster.started()));
   }
 
   /** A node that could not start a job is given time, and tried with one job at a time. */

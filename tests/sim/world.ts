@@ -52,6 +52,7 @@ interface Timer {
 }
 
 export const CAPACITY = { cpus: 4, memory: 1000 };
+export const CPU_IDS = [0, 1, 2, 3];
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
 
@@ -105,12 +106,13 @@ export class World {
     this.life = life;
     try {
       const newToken = () => `token-${++this.#tokens}`;
-      const parts = { ...portsOf(this, life), capacity: CAPACITY, newToken };
+      const parts = { ...portsOf(this, life), capacity: CAPACITY, cpuIds: CPU_IDS, newToken };
       const supervisor = life.supervisor = new Supervisor(parts);
       const requests = life.requests = new Requests({
         ...parts,
         supervisor,
         maxQueued: 1000,
+        limits: { defaults: {}, maxima: {}, cpuIds: CPU_IDS, canLimitProcesses: false },
         user: "root",
         retentionMs: RETENTION_MS,
         cannotRun: () => undefined,
