@@ -97,6 +97,10 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const { state, runtime } = places(config);
   makePlaces({ state, runtime });
 
+  const nice = findNice();
+  const canLimitProcesses = !isRoot;
+  const limits = nodeLimits(config, { leastNice: nice?.least, canLimitProcesses });
+
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
@@ -106,9 +110,6 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const nice = findNice();
-  const canLimitProcesses = !isRoot;
-  const limits = nodeLimits(config, { leastNice: nice?.least, canLimitProcesses });
   const means = { nice, boundsProcesses: !isRoot };
   const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;

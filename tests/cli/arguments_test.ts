@@ -7,6 +7,7 @@ import {
   grace,
   jobId,
   jobIds,
+  limit,
   priority,
   size,
   variable,
@@ -26,6 +27,7 @@ Deno.test("a wrong argument is refused with a right one", () => {
     [grace, ["2d"]],
     [priority, ["", "1.5", "--1", "99999999999999999999"]],
     [variable, ["NAME", "=value", ""]],
+    [limit, ["nice", "=5", "nice=x", "speed=5", ""]],
   ];
   for (const [read, texts] of wrong) {
     for (const text of texts) assert.throws(() => read(text), InvalidArgumentError, text);
@@ -98,6 +100,13 @@ Deno.test("options are sent in the units of the protocol, and only those typed",
   assert.deepEqual([spec.memory, spec.timeout, spec.grace, spec.priority], [2 ** 31, 0, 60, -5]);
   const plain = JSON.parse(JSON.stringify(specOf("x")));
   assert.deepEqual(Object.keys(plain).sort(), ["command", "directory", "environment"]);
+});
+
+Deno.test("limits are repeated, and a pin swallows no word of the command", () => {
+  const spec = specOf("--limit", "nice=5", "--limit", "core-size=1M", "--pin", "shared", "x");
+  assert.deepEqual(spec.limits, { nice: 5, coreSize: 2 ** 20 });
+  assert.deepEqual([spec.pin, spec.command], ["exclusive", ["shared", "x"]]);
+  assert.equal(specOf("--pin-shared", "x").pin, "shared");
 });
 
 Deno.test("a directory is absolute, from where the caller is", () => {
