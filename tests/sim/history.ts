@@ -185,12 +185,12 @@ class Player {
   }
 
   #submit(action: Action & { kind: "submit" }, chance: Chance): void {
-    const { key, plan, cpus, timeout, grace, priority, follows } = action;
+    const { key, plan, cpus, timeout, grace, priority, follows, pin } = action;
     const known = this.truth.acknowledged();
     const after = follows && known.length > 0 ? [chance.pick(known)] : [];
     this.truth.submitted(key, plan, timeout * 1000);
     const command = commandOf(plan);
-    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, after });
+    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, after, pin });
     this.#ask(key);
   }
 

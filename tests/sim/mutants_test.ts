@@ -88,6 +88,12 @@ const MUTANTS: Mutant[] = [
     to: "",
   },
   {
+    fault: "a pinned job gets CPUs that others have for themselves",
+    file: "src/supervisor/cpu_sets.ts",
+    from: "return all.filter((id) => !held.has(id));",
+    to: "return [...all];",
+  },
+  {
     fault: "lost hints are not made up for",
     file: "src/supervisor/upkeep.ts",
     from: "supervisor.childrenEnded();\n    if (supervisor.status.running > 0) this.#recover();",

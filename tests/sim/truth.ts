@@ -21,6 +21,9 @@ interface Row {
   readonly exit_code: string | null;
   readonly ended_at: number | null;
   readonly cpus: number | null;
+  readonly pin: string | null;
+  /** JSON */
+  readonly cpu_set: string | null;
   readonly released: number | null;
 }
 
@@ -44,7 +47,7 @@ interface Fact {
 }
 
 const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
-  allocated_cpus AS cpus, released
+  allocated_cpus AS cpus, spec ->> 'pin' AS pin, cpu_set, released
   FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
@@ -158,6 +161,21 @@ export class Truth implements Witness {
     const held = rows.filter(({ state }) => state === "STARTING" || state === "RUNNING");
     const cpus = held.reduce((sum, row) => sum + row.cpus!, 0);
     this.#must(cpus <= CAPACITY.cpus, `${cpus} CPUs are given out`);
+    this.#checkPins(held.filter(({ pin }) => pin !== null));
+  }
+
+  /** Each pinned job has its set, and nobody else has a CPU of an exclusive one. */
+  #checkPins(pinned: readonly Row[]): void {
+    const sets = pinned.map((row) => ({
+      ...row,
+      set: JSON.parse(row.cpu_set ?? "[]") as number[],
+    }));
+    for (const { id, pin, cpus, set } of sets) {
+      this.#must(set.length === cpus, `job ${id} is pinned to CPUs ${set} and not to ${cpus}`);
+      const others = sets.filter((other) => other.id !== id && pin === "exclusive");
+      const sharing = others.find((other) => other.set.some((cpu) => set.includes(cpu)));
+      this.#must(!sharing, `job ${sharing?.id} has a CPU that job ${id} has for itself`);
+    }
   }
 
   #checkRow(row: Row): void {
