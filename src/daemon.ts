@@ -118,6 +118,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
+    pinned: limits.cpuIds.length,
   };
   const newToken = () => crypto.randomUUID();
   const { cpuIds } = limits;
@@ -149,6 +150,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     supervisor,
     requests,
     journal,
+    clock,
     streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
@@ -163,7 +165,13 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const socket = `${runtime}/control.sock`;
   server.listen(socket);
   const { ino } = Deno.statSync(socket);
-  log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
+  log.info("listening", {
+    socket,
+    pid: Deno.pid,
+    version,
+    cpus: capacity.cpus,
+    memory: capacity.memory,
+  });
   notify("READY=1");
   supervisor.begin();
 

@@ -27,9 +27,15 @@ const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
 const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
-const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts", "cpu_sets.ts"].map((name) =>
-  `src/supervisor/${name}`
-);
+const DECISIONS = [
+  "decide.ts",
+  "schedule.ts",
+  "queue.ts",
+  "lanes.ts",
+  "heap.ts",
+  "start_order.ts",
+  "cpu_sets.ts",
+].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
@@ -44,7 +50,7 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, ...DECISIONS, "src/recover/verdict.ts"],
+    imports: [JOB, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
     packages: [],
     pure: true,
   },
@@ -54,7 +60,7 @@ const ROOMS: Room[] = [
   { files: [STORE], imports: [STORE, JOB] },
   // Neither knows the host: it reaches them through the ports.
   { files: [RECOVER], imports: [RECOVER, STORE, PORTS, JOB] },
-  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, PORTS, JOB] },
+  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, PORTS, JOB, "src/units.ts"] },
   // The command line loads the client: it must stay light.
   { files: [CLIENT], imports: [...WIRE, JOB] },
   { files: SERVICE, imports: [VARLINK, SUPERVISOR, STORE, PORTS, JOB] },

@@ -2,6 +2,7 @@
 
 import { limitText } from "../limit_text.ts";
 import type { Job, Limits, State } from "../varlink/interface.ts";
+import { sizeText } from "../units.ts";
 import { layOutFacts, printable } from "./table.ts";
 
 const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
@@ -43,14 +44,6 @@ export function durationText(ms: number): string {
   return hours < 48
     ? `${hours}h${String(minutes % 60).padStart(2, "0")}m`
     : `${Math.floor(hours / 24)}d`;
-}
-
-/** bytes as a person reads them. */
-export function sizeText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let step = 0;
-  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
-  return `${bytes < 10 && step > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
 }
 
 /** Lines of `status`: what is known, one fact a line. */

@@ -19,9 +19,10 @@ export interface ArrayMember {
   readonly size: number;
 }
 
-/** In the environment of each job of an array. */
-export const INDEX_VARIABLE = "HOLDFAST_ARRAY_INDEX";
-export const ARRAY_VARIABLE = "HOLDFAST_ARRAY_ID";
+/** What each job of an array has in its environment. */
+export function variablesOf({ id, index }: ArrayMember): Record<string, string> {
+  return { HOLDFAST_ARRAY_ID: String(id), HOLDFAST_ARRAY_INDEX: String(index) };
+}
 
 export const MAX_ARRAY_SIZE = 10_000;
 const MAX_INDEX = 1_000_000_000;

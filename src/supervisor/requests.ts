@@ -18,7 +18,7 @@ import {
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
-import type { Free } from "./schedule.ts";
+import type { Amount } from "./lanes.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface RequestsParts {
@@ -26,7 +26,7 @@ export interface RequestsParts {
   readonly journal: Journal;
   readonly files: Files;
   readonly clock: Clock;
-  readonly capacity: Free;
+  readonly capacity: Amount;
   readonly limits: NodeLimits;
   readonly maxQueued: number;
   /** The one user whose jobs can be run. */

@@ -4,7 +4,7 @@
  * after the commit of what it follows from.
  */
 
-import { isStarted, type LiveJob, type QueuedJob, type Stop } from "../job/job.ts";
+import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { Refused } from "../job/refusal.ts";
 import type { Clock, Files, Processes, ProcessHandle } from "../ports.ts";
@@ -15,18 +15,20 @@ import type { Evidence } from "../recover/verdict.ts";
 import { type Journal, JournalUnavailable } from "../store/journal.ts";
 import type { EventRecord } from "../store/records.ts";
 import { Aftermath } from "./aftermath.ts";
-import { chooseCpus, cpuSetsOf } from "./cpu_sets.ts";
 import { hasEndedByItself } from "./decide.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { Forecast } from "./forecast.ts";
 import { Reconciler } from "./reconciler.ts";
+import { nextRetryMs } from "./retry.ts";
 import { Roster } from "./roster.ts";
-import { type Free, schedule } from "./schedule.ts";
+import type { Amount } from "./lanes.ts";
 
 export interface Parts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
   readonly files: Files;
-  readonly capacity: Free;
+  readonly capacity: Amount;
   /** Ids of the CPUs on which jobs can be pinned, ascending. */
   readonly cpuIds: readonly number[];
   readonly log: Log;
@@ -43,15 +45,12 @@ interface Request {
   respond(answer: Answer<any>): void;
 }
 
-/** Starts in one turn: more wait for the next, so that requests are heard in between. */
-const STARTS_A_TURN = 16;
-const FIRST_RETRY_MS = 100, LAST_RETRY_MS = 10_000;
-
 export class Supervisor {
   readonly #aftermath = new Aftermath();
   readonly #grip: Grip;
   readonly #survey: Survey;
   readonly #reconciler: Reconciler;
+  readonly #dispatcher: Dispatcher;
   readonly #subscribers = new Set<(events: readonly EventRecord[]) => void>();
   #requests: Request[] = [];
   #toLook = new Map<number, Evidence | undefined>();
@@ -59,8 +58,6 @@ export class Supervisor {
   #maySchedule = false;
   #isDraining = false;
   #degraded?: { message: string; retryMs: number };
-  /** Why the node can start nothing now, and when that is tried again. */
-  #held?: { message: string; retryMs: number; untilBootMs: number };
   #closing?: "terminate" | "handOver";
 
   readonly roster: Roster;
@@ -80,7 +77,14 @@ export class Supervisor {
       roster: this.roster,
       aftermath: this.#aftermath,
       look: (id) => this.look(id),
-      onSpawned: (nodeCause) => this.#noteStart(nodeCause),
+      onSpawned: (nodeCause) => this.#dispatcher.spawned(nodeCause),
+    });
+    this.#dispatcher = new Dispatcher({
+      ...parts,
+      roster: this.roster,
+      reconciler: this.#reconciler,
+      aftermath: this.#aftermath,
+      queueTurn: () => this.#queueTurn(),
     });
     this.roster.onLeft = (id) => {
       this.#reconciler.forget(id);
@@ -91,7 +95,7 @@ export class Supervisor {
   }
 
   get status() {
-    const { jobs, cpus, memory } = this.roster.used;
+    const { size: jobs, used: { cpus, memory } } = this.roster.allocations;
     return {
       cpusAllocated: cpus,
       memoryAllocated: memory,
@@ -99,7 +103,7 @@ export class Supervisor {
       running: jobs,
       draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
-      cannotStart: this.#held?.message,
+      cannotStart: this.#dispatcher.cannotStart,
     };
   }
 
@@ -135,6 +139,20 @@ export class Supervisor {
       if (id !== undefined) this.look(id);
       else this.#reconciler.endingFamilies().forEach((id) => this.look(id));
     }
+  }
+
+  /** Why a queued job has not started, and when it will; undefined for any other. */
+  forecast(id: number): Forecast | undefined {
+    const job = this.roster.get(id);
+    if (job?.state !== "QUEUED") return undefined;
+    return this.#dispatcher.forecast(job, this.#startsNothing());
+  }
+
+  #startsNothing(): string | undefined {
+    if (this.#closing) return "the supervisor to start again: it is ending";
+    if (this.#degraded) return `the journal: ${this.#degraded.message}`;
+    if (this.#isDraining) return "the node, which is draining";
+    return undefined;
   }
 
   /** What should become of every live job by what can be seen now. */
@@ -226,7 +244,7 @@ export class Supervisor {
       const answers = this.parts.journal.transact(() => {
         const answers = requests.map(answer);
         for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, true);
-        this.#startJobs();
+        if (this.#maySchedule && !this.#isDraining && !this.#closing) this.#dispatcher.startJobs();
         return answers;
       });
       this.#finish(requests.map((request, i) => () => request.respond(answers[i]!)));
@@ -238,53 +256,6 @@ export class Supervisor {
       refuse(requests, message);
     }
     this.onTurn();
-  }
-
-  #startJobs(): void {
-    if (!this.#maySchedule || this.#isDraining || this.#closing) return;
-    if (this.#held && this.parts.clock.bootMs() < this.#held.untilBootMs) return;
-    const { capacity, processes, journal, newToken, clock } = this.parts;
-    const { cpus, memory } = this.roster.used;
-    const free = { cpus: capacity.cpus - cpus, memory: capacity.memory - memory };
-    const starts = schedule(this.roster.ready(), free, this.#held ? 1 : STARTS_A_TURN);
-    let started = 0;
-    for (const job of starts) {
-      const cpuSet = this.#cpuSetFor(job);
-      if (job.demand.pin && !cpuSet) break;
-      const attempt = {
-        number: job.attempts + 1,
-        token: newToken(),
-        ground: processes.ground,
-        cpuSet,
-      };
-      this.roster.change(job, { kind: "starting", attempt });
-      const { spec } = journal.job(job.id)!;
-      this.#aftermath.then(() => this.#reconciler.spawn(job.id, attempt, spec));
-      started++;
-    }
-    if (started === STARTS_A_TURN) {
-      this.#aftermath.then(() => clock.after(0, () => this.#queueTurn()));
-    }
-  }
-
-  /** Undefined for a job that is not pinned, and when there are not so many CPUs now. */
-  #cpuSetFor({ demand: { pin, cpus } }: QueuedJob): number[] | undefined {
-    return pin && chooseCpus(pin, cpus, this.parts.cpuIds, cpuSetsOf(this.roster.started()));
-  }
-
-  /** A node that could not start a job is given time, and tried with one job at a time. */
-  #noteStart(nodeCause: string | undefined): void {
-    const { clock, log } = this.parts;
-    if (nodeCause === undefined) {
-      if (!this.#held) return;
-      this.#held = undefined;
-      log.info("jobs can be started again");
-      return this.#queueTurn();
-    }
-    if (!this.#held) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
-    const retryMs = nextRetryMs(this.#held?.retryMs);
-    this.#held = { message: nodeCause, retryMs, untilBootMs: clock.bootMs() + retryMs };
-    clock.after(retryMs, () => this.#queueTurn());
   }
 
   /** After the commit: replies first, since somebody waits for them. */
@@ -345,10 +316,6 @@ export class Supervisor {
   #loadDraining(): void {
     this.#isDraining = this.parts.journal.setting("draining") === "yes";
   }
-}
-
-function nextRetryMs(beforeMs = FIRST_RETRY_MS / 2): number {
-  return Math.min(LAST_RETRY_MS, beforeMs * 2);
 }
 
 function answer(request: Request): Answer<unknown> {

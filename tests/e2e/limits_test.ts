@@ -155,6 +155,24 @@ Deno.test("shared jobs spread over the CPUs, and jobs that are not pinned run an
   assertEquals(allowedCpus(home.pid), CPUS, "the supervisor is not bound");
 });
 
+Deno.test("exclusive and shared jobs wait for one another, and are told what for", {
+  ignore: !hasTwo,
+}, async () => {
+  await using home = await Home.start("--cpus", "1000");
+  const all = { cpus: CPUS.length, pin: "exclusive" } as const;
+  const shared = await home.running(await home.submit(SLEEP, { pin: "shared" }));
+  const whole = await home.submit(SLEEP, { ...all, priority: 1 });
+  assertMatch((await home.status(whole)).waiting!, /CPUs? to be pinned free/);
+  await home.cancel(shared.id);
+  assertEquals((await home.running(whole)).cpuSet, CPUS);
+  const later = await home.submit(SLEEP, { pin: "shared" });
+  assertMatch((await home.status(later)).waiting!, /0 CPUs to be shared/);
+  const free = await home.running(await home.submit(SLEEP));
+  assertEquals(free.cpuSet, undefined, "a job that is not pinned passes");
+  await home.cancel(whole);
+  assertEquals((await home.running(later)).cpuSet, [CPUS[0]!]);
+});
+
 Deno.test("a pin to more CPUs than the node has is refused", async () => {
   await using home = await Home.start("--cpus", "100000");
   const cpus = CPUS.length + 1;

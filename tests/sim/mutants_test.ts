@@ -84,7 +84,7 @@ const MUTANTS: Mutant[] = [
   {
     fault: "more is given out than there is",
     file: "src/supervisor/schedule.ts",
-    from: "job.demand.cpus > cpus ||",
+    from: "need.cpus <= free.cpus && ",
     to: "",
   },
   {

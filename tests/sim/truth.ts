@@ -153,7 +153,7 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
-    const { cpus, jobs } = this.world.life!.supervisor.roster.used;
+    const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
     this.#must(cpus === 0 && jobs === 0, `${cpus} CPUs of ${jobs} jobs are still counted`);
   }
 

@@ -51,9 +51,9 @@ interface Timer {
   readonly go: () => void;
 }
 
-export const CAPACITY = { cpus: 4, memory: 1000 };
 /** Fewer than it gives out, so that pinned jobs wait for one another. */
 const CPU_IDS = [0, 1, 2];
+export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
 
