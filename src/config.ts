@@ -41,7 +41,16 @@ export interface Config {
   readonly pin_jobs?: Pin;
 }
 
-type ValueKind = "path" | "name" | "number" | "size" | "duration" | "interval" | "onStop" | "pin";
+type ValueKind =
+  | "path"
+  | "name"
+  | "number"
+  | "size"
+  | "buffer"
+  | "duration"
+  | "interval"
+  | "onStop"
+  | "pin";
 /** limits: a table in the file, and a flag that may be repeated. */
 type Kind = ValueKind | "limits";
 
@@ -79,10 +88,10 @@ export const configKeys: readonly Key[] = [
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
-  row("max_message", "size", "SIZE", "one message of a client", "1M"),
+  row("max_message", "buffer", "SIZE", "one message of a client", "1M"),
   row(
     "max_unread",
-    "size",
+    "buffer",
     "SIZE",
     "replies that a client may leave unread before it is not served on",
     "4M",
@@ -185,12 +194,16 @@ const LONGEST_DAYS = 3650;
 /** The runtime counts a timer in 31 bits of ms, and takes a longer one for none at all. */
 const LONGEST_INTERVAL_DAYS = 24;
 
+/** Less would leave no room for the refusals and questions of every client. */
+const SMALLEST_BUFFER = 4096;
+
 const READERS: Record<ValueKind, (value: unknown) => unknown> = {
   path: (value) => typeof value === "string" && value.startsWith("/") ? value : undefined,
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
   size: (value) => positive(parseSize(String(value))),
+  buffer: (value) => atLeast(SMALLEST_BUFFER, parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
@@ -202,6 +215,7 @@ const EXPECTED: Record<ValueKind, string> = {
   name: "a name of letters, digits, dots, dashes and underscores",
   number: "a whole number from 1 to 999999999",
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
+  buffer: "a size from 4096 to 8191T, such as 64K, 1M or 4M",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   onStop: "keep or terminate",
@@ -211,6 +225,10 @@ const EXPECTED: Record<ValueKind, string> = {
 function daysAtMost(days: number, value: unknown): number | undefined {
   const seconds = positive(parseDuration(String(value)));
   return seconds !== undefined && seconds <= days * DAY_S ? seconds : undefined;
+}
+
+function atLeast(least: number, value: number | undefined): number | undefined {
+  return value !== undefined && value >= least ? value : undefined;
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -75,7 +75,9 @@ const ROOMS: Room[] = [
   { files: [CLI], imports: CLI_IMPORTS },
   { files: ROOTS, imports: [JOB, ...ROOTS] },
   { files: ["src/settings.ts"], imports: ROOTS },
-  { files: ["src/log_output.ts"], imports: [JOB] },
+  { files: ["src/log_output.ts"], imports: [JOB, ...ROOTS] },
+  { files: ["src/directories.ts"], imports: [HOST, ...ROOTS] },
+  { files: ["src/ending.ts"], imports: [SUPERVISOR, JOB] },
   { files: ["src/daemon.ts", "src/rebuild.ts", "main.ts"], imports: ["src/**"] },
 ];
 

@@ -25,6 +25,7 @@ const lib = Deno.dlopen("libc.so.6", {
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
     result: "i32",
@@ -35,6 +36,7 @@ const lib = Deno.dlopen("libc.so.6", {
     result: "i32",
     ...MAYBE,
   },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   posix_spawn_file_actions_addopen: {
     parameters: ["buffer", "i32", "buffer", "i32", "u32"],
     result: "i32",
@@ -78,6 +80,7 @@ export const errno = {
   ENFILE: 23,
   EMFILE: 24,
   EPIPE: 32,
+  ECONNREFUSED: 111,
 } as const;
 
 export const O_RDWR = 2;

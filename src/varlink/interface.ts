@@ -121,6 +121,9 @@ type Recovery (
   interrupted: int
 )
 
+# That the supervisor was last asked to be replaced by the binary now installed, and why it was not
+type NotReplaced (at: string, message: string)
+
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now
 type NodeStatus (
   name: string,
@@ -136,6 +139,7 @@ type NodeStatus (
   draining: bool,
   degraded: ?string,
   cannotStart: ?string,
+  notReplaced: ?NotReplaced,
   recovery: Recovery
 )
 
@@ -274,6 +278,11 @@ export interface Recovery {
   interrupted: number;
 }
 
+export interface NotReplaced {
+  at: string;
+  message: string;
+}
+
 export interface NodeStatus {
   name: string;
   version: string;
@@ -288,6 +297,7 @@ export interface NodeStatus {
   draining: boolean;
   degraded?: string;
   cannotStart?: string;
+  notReplaced?: NotReplaced;
   recovery: Recovery;
 }
 

@@ -17,7 +17,7 @@ import {
   type Parameters,
   readParameters,
 } from "./parameters.ts";
-import type { Call, Service } from "./server.ts";
+import type { Call, Service } from "./connection.ts";
 import type { Streams } from "./streams.ts";
 import { time, wireEvent, wireJob } from "./wire.ts";
 

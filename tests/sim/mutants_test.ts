@@ -94,6 +94,18 @@ const MUTANTS: Mutant[] = [
     to: "return [...all];",
   },
   {
+    fault: "a pool's limit does not hold",
+    file: "src/supervisor/schedule.ts",
+    from: "poolRoom(pool) - this.#takenOf(pool)",
+    to: "poolRoom(pool)",
+  },
+  {
+    fault: "a held job starts",
+    file: "src/supervisor/queue.ts",
+    from: "job.held || ",
+    to: "",
+  },
+  {
     fault: "lost hints are not made up for",
     file: "src/supervisor/upkeep.ts",
     from: "supervisor.childrenEnded();\n    if (supervisor.status.running > 0) this.#recover();",

@@ -25,7 +25,12 @@ interface Row {
   /** JSON */
   readonly cpu_set: string | null;
   readonly released: number | null;
+  readonly held: number;
+  readonly pool: string | null;
 }
+
+/** The one pool of a simulated node. */
+export const POOL = "p";
 
 /** What really happened to a job, by its key. */
 interface Fact {
@@ -47,7 +52,8 @@ interface Fact {
 }
 
 const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
-  allocated_cpus AS cpus, spec ->> 'pin' AS pin, cpu_set, released
+  allocated_cpus AS cpus, released, held, spec ->> 'pin' AS pin, cpu_set,
+  json_extract(spec, '$.pool') AS pool
   FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
@@ -56,6 +62,7 @@ export class Truth implements Witness {
   world!: World;
   #ended = new Map<number, string>();
   #stopping = new Set<number>();
+  #inPool = 0;
   isShuttingDown = false;
   /** How often jobs ended for which reason. */
   readonly ends = new Map<string, number>();
@@ -162,6 +169,13 @@ export class Truth implements Witness {
     const cpus = held.reduce((sum, row) => sum + row.cpus!, 0);
     this.#must(cpus <= CAPACITY.cpus, `${cpus} CPUs are given out`);
     this.#checkPins(held.filter(({ pin }) => pin !== null));
+    for (const { id, held: isHeld } of held) this.#must(!isHeld, `job ${id} started while held`);
+    const before = this.#inPool;
+    this.#inPool = held.filter(({ pool }) => pool === POOL).length;
+    if (this.#inPool <= before) return;
+    const row = this.world.database.prepare("SELECT * FROM pools WHERE name = ?").get(POOL);
+    const limit = row?.paused ? 0 : row?.job_limit ?? Infinity;
+    this.#must(this.#inPool <= Number(limit), `${this.#inPool} jobs of a pool of ${limit} run`);
   }
 
   /** Each pinned job has its set, and nobody else has a CPU of an exclusive one. */
@@ -253,7 +267,7 @@ export class Truth implements Witness {
       "SELECT state FROM events WHERE job_id = ? ORDER BY sequence",
     ).all(id).map((event: Record<string, unknown>) => String(event.state));
     const allowed: Record<string, string[]> = {
-      QUEUED: ["STARTING", "FAILED", "CANCELLED"],
+      QUEUED: ["QUEUED", "STARTING", "FAILED", "CANCELLED"],
       STARTING: ["STARTING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
       RUNNING: ["RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
     };
