@@ -4,6 +4,9 @@
  * value is an error that names the line.
  */
 
+import { type LimitName, type Limits, mergeLimits } from "./job/limits.ts";
+import type { Pin } from "./job/spec.ts";
+import { limitText, parseLimit, parseLimitWord, WrongLimit } from "./limit_text.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 export interface Config {
@@ -26,9 +29,30 @@ export interface Config {
   readonly max_message: number;
   /** bytes */
   readonly max_unread: number;
+  /** What jobs get that do not say. */
+  readonly default_limits: Limits;
+  /** The most that a job may ask for; of nice the least. */
+  readonly max_limits: Omit<Limits, "umask">;
+  /** s */
+  readonly max_timeout?: number;
+  readonly max_cpus?: number;
+  /** bytes */
+  readonly max_memory?: number;
+  readonly pin_jobs?: Pin;
 }
 
-type Kind = "path" | "name" | "number" | "size" | "buffer" | "duration" | "interval" | "onStop";
+type ValueKind =
+  | "path"
+  | "name"
+  | "number"
+  | "size"
+  | "buffer"
+  | "duration"
+  | "interval"
+  | "onStop"
+  | "pin";
+/** limits: a table in the file, and a flag that may be repeated. */
+type Kind = ValueKind | "limits";
 
 interface Key {
   readonly key: keyof Config;
@@ -72,7 +96,15 @@ export const configKeys: readonly Key[] = [
     "replies that a client may leave unread before it is not served on",
     "4M",
   ),
+  row("default_limits", "limits", "NAME=VALUE", "a limit of jobs that do not say; repeatable"),
+  row("max_limits", "limits", "NAME=VALUE", "the most that a job may ask for; repeatable"),
+  row("max_timeout", "duration", "DURATION", "the longest timeout of a job"),
+  row("max_cpus", "number", "N", "the most CPUs of one job"),
+  row("max_memory", "size", "SIZE", "the most memory of one job"),
+  row("pin_jobs", "pin", "exclusive|shared", "pin jobs to CPUs that do not say (default: do not)"),
 ];
+
+const DEFAULT_LOG_SIZE = 2 ** 30;
 
 /** Something in the configuration is wrong; the message says what and where. */
 export class ConfigError extends Error {
@@ -96,6 +128,11 @@ export function makeConfig(
   }
   const config: Record<string, unknown> = {};
   for (const { key, flag, kind, byDefault } of configKeys) {
+    if (kind === "limits") {
+      const inFile = limitsInFile(key, values[key], where);
+      config[key] = mergeLimits(limitsOfFlags(flag, flags[key]), inFile) ?? {};
+      continue;
+    }
     const fromFlag = flags[key];
     const value = fromFlag ?? values[key] ?? byDefault;
     if (value === undefined) continue;
@@ -106,7 +143,50 @@ export function makeConfig(
     }
     config[key] = parsed;
   }
-  return config as unknown as Config;
+  return withFittingLimits(config as unknown as Config, where);
+}
+
+function limitsInFile(key: string, table: unknown = {}, where: (key: string) => string): Limits {
+  if (typeof table !== "object" || table === null || Array.isArray(table)) {
+    throw new ConfigError(`${where(key)}: ${key} is not a table of limits`);
+  }
+  const limits = Object.entries(table).map(([name, value]) =>
+    orConfigError(`${where(`${key}.${name}`)}: ${key}`, () => parseLimit(name, String(value)))
+  );
+  return Object.assign({}, ...limits);
+}
+
+function limitsOfFlags(flag: string, words: unknown): Limits {
+  const typed = Array.isArray(words) ? words : [];
+  const limits = typed.map((word) => orConfigError(`--${flag}`, () => parseLimitWord(word)));
+  return Object.assign({}, ...limits);
+}
+
+function orConfigError<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WrongLimit) throw new ConfigError(`${place}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** With the defaults that nobody wrote; no default may be beyond its maximum. */
+function withFittingLimits(config: Config, where: (key: string) => string): Config {
+  const most: Limits = config.max_limits;
+  const place = (key: string) => where(key) === "" ? key : `${where(key)}: ${key}`;
+  if (most.umask !== undefined) {
+    throw new ConfigError(`${place("max_limits")}: umask has a default and no maximum`);
+  }
+  for (const [name, value] of Object.entries(config.default_limits)) {
+    const bound = most[name as LimitName] ?? value;
+    if (name === "nice" ? value < bound : value > bound) {
+      const text = limitText(name);
+      throw new ConfigError(`${place("default_limits")}: ${text} is beyond its maximum ${bound}`);
+    }
+  }
+  const logSize = Math.min(DEFAULT_LOG_SIZE, most.logSize ?? DEFAULT_LOG_SIZE);
+  return { ...config, default_limits: { logSize, ...config.default_limits } };
 }
 
 const DAY_S = 86_400;
@@ -117,7 +197,7 @@ const LONGEST_INTERVAL_DAYS = 24;
 /** Less would leave no room for the refusals and questions of every client. */
 const SMALLEST_BUFFER = 4096;
 
-const READERS: Record<Kind, (value: unknown) => unknown> = {
+const READERS: Record<ValueKind, (value: unknown) => unknown> = {
   path: (value) => typeof value === "string" && value.startsWith("/") ? value : undefined,
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
@@ -127,9 +207,10 @@ const READERS: Record<Kind, (value: unknown) => unknown> = {
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
+  pin: (value) => value === "exclusive" || value === "shared" ? value : undefined,
 };
 
-const EXPECTED: Record<Kind, string> = {
+const EXPECTED: Record<ValueKind, string> = {
   path: "an absolute path",
   name: "a name of letters, digits, dots, dashes and underscores",
   number: "a whole number from 1 to 999999999",
@@ -138,6 +219,7 @@ const EXPECTED: Record<Kind, string> = {
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   onStop: "keep or terminate",
+  pin: "exclusive or shared",
 };
 
 function daysAtMost(days: number, value: unknown): number | undefined {

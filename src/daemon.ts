@@ -7,11 +7,12 @@ import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
 import { check, type Places, places, prepare, refuseForeignState } from "./directories.ts";
 import { untilEnd } from "./ending.ts";
-import { availableCpus, availableMemory } from "./host/capacity.ts";
+import { availableCpus, availableMemory, cpuIds } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
+import { findNice, type Nice } from "./host/nice.ts";
 import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
@@ -25,6 +26,7 @@ import { Spawner } from "./host/spawn.ts";
 import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
+import { NO_PROCESS_LIMIT, type NodeLimits } from "./job/node_limits.ts";
 import { openLog } from "./log_output.ts";
 import { NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
@@ -58,6 +60,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
     const where = places(config);
     if (flags.check !== true) return await supervise(config, where, flags, log);
     check(where);
+    nodeLimits(config);
     console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     return 0;
   } catch (error) {
@@ -113,6 +116,8 @@ async function supervise(
   const isInit = Deno.pid === 1;
   prepare(where);
   const { state, socket } = where;
+  const nice = findNice();
+  const limits = nodeLimits(config, nice);
   takeLock(`${state}/lock`);
   claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
@@ -123,23 +128,26 @@ async function supervise(
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const processes = new HostProcesses(reactor, new Spawner(state, script));
+  const means = { nice, boundsProcesses: !isRoot() };
+  const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
   catchUp({ journal, files, clock, ground, log, jobProcesses: carriers });
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
-    pinned: availableCpus(),
+    pinned: limits.cpuIds.length,
   };
   const newToken = () => crypto.randomUUID();
-  const parts = { clock, journal, processes, files, capacity, log, newToken };
+  const { cpuIds } = limits;
+  const parts = { clock, journal, processes, files, capacity, cpuIds, log, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
   const requests = new Requests({
     ...parts,
     supervisor,
+    limits,
     maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
@@ -210,6 +218,30 @@ async function supervise(
   log.info("ended", {});
   reactor.stop();
   return 0;
+}
+
+/** Throws ConfigError when it asks for what nothing here could enforce. */
+function nodeLimits(config: Config, nice?: Nice): NodeLimits {
+  const { default_limits, max_limits } = config;
+  const canLimitProcesses = !isRoot();
+  const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
+  if (isAsked && !canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
+  return {
+    defaults: default_limits,
+    maxima: max_limits,
+    maxTimeout: config.max_timeout,
+    maxCpus: config.max_cpus,
+    maxMemory: config.max_memory,
+    pin: config.pin_jobs,
+    cpuIds: cpuIds(),
+    leastNice: nice?.least,
+    canLimitProcesses,
+  };
+}
+
+/** RLIMIT_NPROC does not bind root. */
+function isRoot(): boolean {
+  return Deno.uid() === 0;
 }
 
 function userName(): string {

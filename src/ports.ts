@@ -5,6 +5,7 @@
  */
 
 import type { ExitStatus } from "./job/exit_status.ts";
+import type { Limits } from "./job/limits.ts";
 import type { Check, Ground, Observed, ProcessIdentity } from "./job/identity.ts";
 
 /** Time, and what is to be done later. What was to be done is lost with us: it is only a hint to look. */
@@ -74,6 +75,9 @@ export interface ShimStart {
   readonly directory: string;
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  readonly limits?: Limits;
+  /** The CPUs that it and its job run on; absent for any. */
+  readonly cpuSet?: readonly number[];
 }
 
 /**

@@ -27,12 +27,21 @@ const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
 const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
-const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts", "lanes.ts", "heap.ts", "start_order.ts"]
-  .map((name) => `src/supervisor/${name}`);
+const DECISIONS = [
+  "decide.ts",
+  "schedule.ts",
+  "queue.ts",
+  "lanes.ts",
+  "heap.ts",
+  "start_order.ts",
+  "cpu_sets.ts",
+].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
-const ROOTS = ["config.ts", "paths.ts", "units.ts", "version.ts"].map((name) => `src/${name}`);
+const ROOTS = ["config.ts", "limit_text.ts", "paths.ts", "units.ts", "version.ts"].map((name) =>
+  `src/${name}`
+);
 const CLI_IMPORTS = [CLI, CLIENT, ...WIRE, JOB, ...ROOTS];
 
 const ROOMS: Room[] = [

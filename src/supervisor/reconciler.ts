@@ -122,6 +122,8 @@ export class Reconciler {
         directory: spec.directory ?? "/",
         command: spec.command,
         environment: { ...spec.environment ?? DEFAULT_ENVIRONMENT, ...array && variablesOf(array) },
+        limits: spec.limits,
+        cpuSet: attempt.cpuSet,
       });
       if ("pid" in spawned) {
         grip.spawned(id, spawned.pid);

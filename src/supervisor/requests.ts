@@ -7,7 +7,14 @@ import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
 import { parseArray } from "../job/job_array.ts";
-import { differingField, type FullSpec, type InvalidField } from "../job/spec.ts";
+import { asBefore, beyondNode, type NodeLimits, onNode } from "../job/node_limits.ts";
+import {
+  DEFAULT_TIMEOUT_S,
+  differingField,
+  type FullSpec,
+  type InvalidField,
+  readSpec,
+} from "../job/spec.ts";
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
@@ -21,6 +28,7 @@ export interface RequestsParts {
   readonly files: Files;
   readonly clock: Clock;
   readonly capacity: Amount;
+  readonly limits: NodeLimits;
   readonly maxQueued: number;
   /** The one user whose jobs can be run. */
   readonly user: string;
@@ -34,18 +42,25 @@ const MAX_ARRAY_BYTES = 2 ** 28;
 export class Requests {
   constructor(private readonly parts: RequestsParts) {}
 
-  submit(spec: FullSpec, uid: number): { job: JobRecord; created: boolean } {
-    const { supervisor, journal, maxQueued } = this.parts;
-    const first = spec.key === undefined ? undefined : journal.jobByKey(spec.key);
-    const field = first && differingField(first.spec, spec);
+  /** Checks what a client sent, and fills in what is the same for every job. */
+  read(input: unknown): FullSpec | InvalidField {
+    const { maxTimeout = DEFAULT_TIMEOUT_S } = this.parts.limits;
+    return readSpec(input, Math.min(DEFAULT_TIMEOUT_S, maxTimeout));
+  }
+
+  submit(asked: FullSpec, uid: number): { job: JobRecord; created: boolean } {
+    const { supervisor, journal, maxQueued, limits } = this.parts;
+    const first = asked.key === undefined ? undefined : journal.jobByKey(asked.key);
+    const field = first && differingField(first.spec, asBefore(asked, first.spec));
     if (field) refuse({ error: "KeyConflict", id: first.id, field });
     if (first) return { job: first, created: false };
     if (supervisor.status.draining) refuse({ error: "Draining" });
+    const spec = onNode(asked, limits);
     const indexes = indexesOf(spec);
     if (supervisor.status.queued + (indexes?.length ?? 1) > maxQueued) {
       refuse({ error: "QueueFull", limit: maxQueued });
     }
-    const invalid = this.#cannotRun(spec);
+    const invalid = beyondNode(spec, limits) ?? this.#cannotRun(spec);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
     return { job: journal.job(this.#add(spec, uid, indexes))!, created: true };
   }

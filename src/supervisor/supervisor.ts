@@ -29,6 +29,8 @@ export interface Parts {
   readonly processes: Processes;
   readonly files: Files;
   readonly capacity: Amount;
+  /** Ids of the CPUs on which jobs can be pinned, ascending. */
+  readonly cpuIds: readonly number[];
   readonly log: Log;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;

@@ -51,7 +51,9 @@ interface Timer {
   readonly go: () => void;
 }
 
-export const CAPACITY = { cpus: 4, memory: 1000, pinned: 4 };
+/** Fewer than it gives out, so that pinned jobs wait for one another. */
+const CPU_IDS = [0, 1, 2];
+export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
 
@@ -105,12 +107,13 @@ export class World {
     this.life = life;
     try {
       const newToken = () => `token-${++this.#tokens}`;
-      const parts = { ...portsOf(this, life), capacity: CAPACITY, newToken };
+      const parts = { ...portsOf(this, life), capacity: CAPACITY, cpuIds: CPU_IDS, newToken };
       const supervisor = life.supervisor = new Supervisor(parts);
       const requests = life.requests = new Requests({
         ...parts,
         supervisor,
         maxQueued: 1000,
+        limits: { defaults: {}, maxima: {}, cpuIds: CPU_IDS, canLimitProcesses: false },
         user: "root",
         retentionMs: RETENTION_MS,
         cannotRun: () => undefined,
