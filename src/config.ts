@@ -19,6 +19,10 @@ export interface Config {
   readonly alert_above: number;
   /** s */
   readonly check_interval: number;
+  /** bytes */
+  readonly log_size: number;
+  /** bytes */
+  readonly disk_reserve: number;
   readonly max_queued: number;
   readonly max_connections: number;
   readonly max_calls: number;
@@ -28,7 +32,16 @@ export interface Config {
   readonly max_unread: number;
 }
 
-type Kind = "path" | "name" | "number" | "size" | "duration" | "interval" | "onStop";
+type Kind =
+  | "path"
+  | "name"
+  | "number"
+  | "size"
+  | "anySize"
+  | "logSize"
+  | "duration"
+  | "interval"
+  | "onStop";
 
 interface Key {
   readonly key: keyof Config;
@@ -61,6 +74,8 @@ export const configKeys: readonly Key[] = [
     10,
   ),
   row("check_interval", "interval", "DURATION", "how often all running jobs are checked", "5m"),
+  row("log_size", "logSize", "SIZE", "what is kept of a job's stdout, and of its stderr", "1G"),
+  row("disk_reserve", "anySize", "SIZE", "what is kept free on the disk of state_dir", "256M"),
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
@@ -109,6 +124,8 @@ export function makeConfig(
   return config as unknown as Config;
 }
 
+/** As a job's own limit, `MIN_LOG_SIZE` of job/limits.ts. */
+const LEAST_LOG_SIZE = 65_536;
 const DAY_S = 86_400;
 const LONGEST_DAYS = 3650;
 /** The runtime counts a timer in 31 bits of ms, and takes a longer one for none at all. */
@@ -119,7 +136,9 @@ const READERS: Record<Kind, (value: unknown) => unknown> = {
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
-  size: (value) => positive(parseSize(String(value))),
+  size: (value) => sizeFrom(1, value),
+  anySize: (value) => sizeFrom(0, value),
+  logSize: (value) => sizeFrom(LEAST_LOG_SIZE, value),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
@@ -130,6 +149,8 @@ const EXPECTED: Record<Kind, string> = {
   name: "a name of letters, digits, dots, dashes and underscores",
   number: "a whole number from 1 to 999999999",
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
+  anySize: "a size up to 8191T, such as 0, 512M or 2G",
+  logSize: "a size from 64K to 8191T, such as 64K, 512M or 2G",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   onStop: "keep or terminate",
@@ -138,6 +159,11 @@ const EXPECTED: Record<Kind, string> = {
 function daysAtMost(days: number, value: unknown): number | undefined {
   const seconds = positive(parseDuration(String(value)));
   return seconds !== undefined && seconds <= days * DAY_S ? seconds : undefined;
+}
+
+function sizeFrom(least: number, value: unknown): number | undefined {
+  const bytes = parseSize(String(value));
+  return bytes !== undefined && bytes >= least ? bytes : undefined;
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -10,6 +10,7 @@ import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
+import { HostLogFiles } from "./host/log_files.ts";
 import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
@@ -30,6 +31,7 @@ import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
 import { type Flags, makePlaces, places, readConfig } from "./settings.ts";
+import { LogBounds } from "./supervisor/log_bounds.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -96,6 +98,14 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   takeLock(`${state}/lock`);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
+  const logs = new HostLogFiles(state);
+  const logBounds = new LogBounds({
+    clock,
+    logs,
+    log,
+    limitOf: (id) => journal.job(id)?.spec.limits?.logSize ?? config.log_size,
+    reserve: config.disk_reserve,
+  });
   const journal = new Journal(journalFile(state, files), nodeName);
 
   if (!isInit) becomeSubreaper();
@@ -111,7 +121,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     memory: config.memory ?? availableMemory(),
   };
   const newToken = () => crypto.randomUUID();
-  const parts = { clock, journal, processes, files, capacity, log, newToken };
+  const parts = { clock, journal, processes, files, capacity, log, logBounds, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
@@ -138,7 +148,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     supervisor,
     requests,
     journal,
-    streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
+    streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
     node: () => ({ ...about, ...supervisor.status, recovery }),

@@ -27,7 +27,9 @@ const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
 const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
-const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts"].map((name) => `src/supervisor/${name}`);
+const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts", "log_cut.ts"].map((name) =>
+  `src/supervisor/${name}`
+);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
@@ -40,7 +42,7 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, ...DECISIONS, "src/recover/verdict.ts"],
+    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts"],
     packages: [],
     pure: true,
   },

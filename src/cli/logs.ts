@@ -10,7 +10,8 @@ import type { Stream } from "../varlink/interface.ts";
 import { count, jobId, withExamples } from "./arguments.ts";
 import { globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { printJson, write } from "./output.ts";
+import { sizeText } from "./job_text.ts";
+import { complain, printJson, write } from "./output.ts";
 import { verb } from "./verb.ts";
 
 interface LogOptions {
@@ -66,8 +67,15 @@ async function show(
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
       if (json) printJson(reply);
-      else write(bytes, only ? "stdout" : stream);
+      else {
+        if (reply.cut) complain(cutText(id, stream, reply.cut));
+        write(bytes, only ? "stdout" : stream);
+      }
     }
   };
   await (follow ? withAnyClient(command, copy, { wasThere }) : withClient(command, copy));
+}
+
+function cutText(id: number, stream: Stream, bytes: number): string {
+  return `${sizeText(bytes)} of ${stream} are left out here: job ${id} wrote more than is kept`;
 }

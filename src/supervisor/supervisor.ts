@@ -16,6 +16,7 @@ import { type Journal, JournalUnavailable } from "../store/journal.ts";
 import type { EventRecord } from "../store/records.ts";
 import { Aftermath } from "./aftermath.ts";
 import { hasEndedByItself } from "./decide.ts";
+import type { LogBounds } from "./log_bounds.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Roster } from "./roster.ts";
 import { type Free, schedule } from "./schedule.ts";
@@ -27,6 +28,7 @@ export interface Parts {
   readonly files: Files;
   readonly capacity: Free;
   readonly log: Log;
+  readonly logBounds: LogBounds;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;
 }
@@ -42,6 +44,7 @@ interface Request {
 
 /** Starts in one turn: more wait for the next, so that requests are heard in between. */
 const STARTS_A_TURN = 16;
+const TRIES_FOR_ROOM = 3;
 const FIRST_RETRY_MS = 100, LAST_RETRY_MS = 10_000;
 
 export class Supervisor {
@@ -66,7 +69,7 @@ export class Supervisor {
   onTurn: () => void = () => {};
 
   constructor(private readonly parts: Parts) {
-    const { clock, journal, processes, files, log } = parts;
+    const { clock, journal, processes, files, log, logBounds } = parts;
     const grip = this.#grip = new Grip(processes, (id) => this.look(id));
     this.#survey = new Survey({ clock, processes, files, grip });
     this.roster = new Roster({ clock, journal, log, aftermath: this.#aftermath });
@@ -79,7 +82,11 @@ export class Supervisor {
       look: (id) => this.look(id),
       onSpawned: (nodeCause) => this.#noteStart(nodeCause),
     });
+    this.subscribe((events) => {
+      for (const { id, state } of events) if (state === "STARTING") logBounds.watch(id);
+    });
     this.roster.onLeft = (id) => {
+      logBounds.leave(id);
       this.#reconciler.forget(id);
       this.#aftermath.then(() => grip.letGo(id));
       this.#aftermath.then(() => files.removeExitRecord(id));
@@ -97,6 +104,7 @@ export class Supervisor {
       draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
       cannotStart: this.#held?.message,
+      shortOfSpace: this.parts.logBounds.shortage,
     };
   }
 
@@ -150,6 +158,7 @@ export class Supervisor {
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
+    this.parts.logBounds.begin(this.roster.started().map(({ id }) => id));
     this.#queueTurn();
   }
 
@@ -189,6 +198,7 @@ export class Supervisor {
   handOver(): void {
     this.#closing = "handOver";
     this.#reconciler.stop();
+    this.parts.logBounds.stop();
   }
 
   /** Stops every started job. Queued ones stay queued for the next supervisor. */
@@ -220,7 +230,7 @@ export class Supervisor {
       return this.#finish(others.map((request, i) => () => request.respond(answers[i]!)));
     }
     try {
-      const answers = this.parts.journal.transact(() => {
+      const answers = this.#transact(() => {
         const answers = requests.map(answer);
         for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, true);
         this.#startJobs();
@@ -235,6 +245,21 @@ export class Supervisor {
       refuse(requests, message);
     }
     this.onTurn();
+  }
+
+  /** A journal that finds no room is given some, at the cost of logs, and tried again. */
+  #transact<T>(body: () => T): T {
+    const { journal, logBounds } = this.parts;
+    for (let tries = 1;; tries++) {
+      try {
+        return journal.transact(body);
+      } catch (error) {
+        const isFull = error instanceof JournalUnavailable && /full/.test(error.message);
+        if (!isFull || tries === TRIES_FOR_ROOM || !logBounds.makeRoom()) throw error;
+        this.#aftermath.take();
+        this.#load();
+      }
+    }
   }
 
   #startJobs(): void {
@@ -307,7 +332,7 @@ export class Supervisor {
     if (this.#closing === "handOver") return;
     const { journal, log, clock } = this.parts;
     try {
-      journal.transact(() => journal.setSetting("written", String(clock.wallMs())));
+      this.#transact(() => journal.setSetting("written", String(clock.wallMs())));
       this.#load();
     } catch (error) {
       this.#try(() => journal.reopen());
