@@ -188,7 +188,7 @@ export interface Space {
   readonly total: number;
 }
 
-/** What was read of a log; `cut`: bytes left out directly before it. */
+/** What was read of a log, maybe nothing; `cut`: bytes left out directly before it. */
 export interface LogPiece {
   readonly offset: number;
   readonly bytes: Uint8Array<ArrayBuffer>;

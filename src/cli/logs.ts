@@ -63,7 +63,7 @@ async function show(
   const { json } = globals(command);
   const copy = async (client: Client) => {
     for await (const reply of client.stream("Logs", { id, stream, offset, follow })) {
-      if (!reply.data) continue;
+      if (reply.data === undefined) continue;
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
       if (json) printJson(reply);

@@ -11,7 +11,7 @@ import { MIN_LOG_SIZE } from "../job/limits.ts";
 import { Ballast, spaceOf } from "./disk_space.ts";
 import { cString, errno, lastErrno, libc, must, O_CLOEXEC, O_RDWR, SystemError } from "./libc.ts";
 import { FileLogReader } from "./log_reader.ts";
-import { readRecord, removeRecord, writeRecord } from "./log_record.ts";
+import { readRecord, RecordWriter, removeRecord } from "./log_record.ts";
 
 const FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
 const SEEK_DATA = 3, SEEK_HOLE = 4;
@@ -21,10 +21,12 @@ const LEAST_HEAD = MIN_LOG_SIZE / 2;
 export class HostLogFiles implements LogFiles {
   readonly #runs: string;
   readonly #ballast: Ballast;
+  readonly #records: RecordWriter;
 
   constructor(private readonly state: string) {
     this.#runs = `${state}/runs`;
     this.#ballast = new Ballast(`${state}/reserve`);
+    this.#records = new RecordWriter(`${this.#runs}/spare.cut`);
   }
 
   look(id: number, stream: LogStream): LogState | undefined {
@@ -34,25 +36,28 @@ export class HostLogFiles implements LogFiles {
     const { bytes, block } = found;
     const record = bytes > LEAST_HEAD ? readRecord(path) : undefined;
     if (record?.isUnderWay) {
-      withFile(path, (fd) => truncate(path, fd, record.gap));
+      withFile(path, (fd) => this.#truncate(path, fd, record.gap));
       return this.look(id, stream);
     }
-    const gap = record && trueGap(path, record.gap, bytes);
+    const gap = record && this.#trueGap(path, record.gap, bytes);
     return { size: bytes + (gap?.shift ?? 0), gap, block };
   }
 
   cut(id: number, stream: LogStream, from: number, to: number): Gap {
     const path = this.#path(id, stream);
-    return withFile(path, (fd) => {
+    const gap = withFile(path, (fd) => {
       const shift = readRecord(path)?.gap.shift ?? 0;
       if (shift === 0) {
         const gap = { from, to, shift: 0 };
-        writeRecord(path, { gap, isUnderWay: false });
+        this.#records.write(path, { gap, isUnderWay: false });
         if (punch(path, fd, from, to)) return gap;
       }
       const size = sizeOf(path)!.bytes + shift;
-      return truncate(path, fd, { from, to: size, shift: size - from });
+      return this.#truncate(path, fd, { from, to: size, shift: size - from });
     });
+    // Now there is room for it.
+    this.#records.makeSpare();
+    return gap;
   }
 
   space(): Space | undefined {
@@ -60,6 +65,7 @@ export class HostLogFiles implements LogFiles {
   }
 
   takeBallast(bytes: number): void {
+    this.#records.makeSpare();
     this.#ballast.take(bytes);
   }
 
@@ -71,22 +77,33 @@ export class HostLogFiles implements LogFiles {
     return new FileLogReader(this.#path(id, stream), offset);
   }
 
+  /** What a record says, as far as it is true. `bytes`: of the file. */
+  #trueGap(path: string, gap: Gap, bytes: number): Gap | undefined {
+    const { from, to, shift } = gap;
+    if (shift > 0 && bytes >= from) return gap;
+    const mayHold = shift === 0 && bytes >= to;
+    const hole = mayHold ? withFile(path, (fd) => holeIn(fd, from, to)) : undefined;
+    if (!hole) removeRecord(path);
+    else if (hole.from !== from || hole.to !== to) {
+      this.#records.write(path, { gap: hole, isUnderWay: false });
+    }
+    return hole;
+  }
+
+  /**
+   * What the job appends goes on at `from`. Dying in it: it is done again, and what came meanwhile
+   * is gone.
+   */
+  #truncate(path: string, fd: number, gap: Gap): Gap {
+    this.#records.write(path, { gap, isUnderWay: true });
+    must(`ftruncate ${path}`, libc.ftruncate(fd, BigInt(gap.from)));
+    this.#records.write(path, { gap, isUnderWay: false });
+    return gap;
+  }
+
   #path(id: number, stream: LogStream): string {
     return `${this.#runs}/${id}/${stream}.log`;
   }
-}
-
-/** What a record says, as far as it is true. `bytes`: of the file. */
-function trueGap(path: string, gap: Gap, bytes: number): Gap | undefined {
-  const { from, to, shift } = gap;
-  if (shift > 0 && bytes >= from) return gap;
-  const mayHold = shift === 0 && bytes >= to;
-  const hole = mayHold ? withFile(path, (fd) => holeIn(fd, from, to)) : undefined;
-  if (!hole) removeRecord(path);
-  else if (hole.from !== from || hole.to !== to) {
-    writeRecord(path, { gap: hole, isUnderWay: false });
-  }
-  return hole;
 }
 
 /** False where the disk cannot have holes, or does not tell where they are. Throws SystemError. */
@@ -99,14 +116,6 @@ function punch(path: string, fd: number, from: number, to: number): boolean {
   }
   const hole = holeIn(fd, from, to);
   return hole !== undefined && hole.from === from && hole.to === to;
-}
-
-/** What the job appends goes on at `from`. Dying in it: it is done again, and what came meanwhile is gone. */
-function truncate(path: string, fd: number, gap: Gap): Gap {
-  writeRecord(path, { gap, isUnderWay: true });
-  must(`ftruncate ${path}`, libc.ftruncate(fd, BigInt(gap.from)));
-  writeRecord(path, { gap, isUnderWay: false });
-  return gap;
 }
 
 /** The first hole that begins at or after `from`, up to `to`. */

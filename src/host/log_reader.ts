@@ -21,8 +21,8 @@ export class FileLogReader implements LogReader {
     if (this.#wasTruncated(record)) this.offset = 0;
     const at = skipGap(this.offset, record);
     const count = this.#read(at, record);
-    if (count === 0) return undefined;
     const cut = at - this.offset;
+    if (count + cut === 0) return undefined;
     this.offset = at + count;
     this.#hasRead = true;
     return { offset: at, bytes: this.#buffer.subarray(0, count), cut };
