@@ -106,6 +106,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     limitOf: (id) => journal.job(id)?.spec.limits?.logSize ?? config.log_size,
     reserve: config.disk_reserve,
   });
+  logBounds.prepare();
   const journal = new Journal(journalFile(state, files), nodeName);
 
   if (!isInit) becomeSubreaper();

@@ -100,10 +100,16 @@ export class LogBounds {
     return isGiven;
   }
 
-  /** Looks at the disk, makes the ballast, and takes over jobs that run. */
+  /** Before the journal is opened, which on a full disk could not be. */
+  prepare(): void {
+    const disk = this.#try(() => this.parts.logs.space());
+    if (disk && disk.free < ballastOf(disk, this.parts.reserve) / 4) this.#giveBallast();
+  }
+
+  /** Takes over jobs that run, and makes the ballast soon. */
   begin(ids: readonly number[]): void {
     for (const id of ids) this.watch(id);
-    this.#lookAtDisk();
+    this.#lookAtDiskIn(0);
   }
 
   stop(): void {

@@ -217,3 +217,53 @@ for (
     },
   );
 }
+
+function hasBallast(home: Home): boolean {
+  return [...Deno.readDirSync(home.state)].some(({ name }) => name === "reserve");
+}
+
+Deno.test(
+  "the ballast keeps the journal going on a disk that is full of other files",
+  ROOT,
+  async () => {
+    await using home = new Home();
+    await using disk = await Disk.mount(home.state, "size=96m");
+    await home.start();
+    await until("there is ballast", () => hasBallast(home));
+    disk.fill();
+    const id = await home.submit("exit 7");
+    assertEquals((await home.wait(id)).exitCode, "7:0");
+    assert(!hasBallast(home));
+    disk.free();
+    await home.wait(await home.submit(["true"]));
+    await until("there is ballast again", () => hasBallast(home));
+  },
+);
+
+Deno.test("a start on a full disk is given the ballast", ROOT, async () => {
+  await using home = new Home();
+  await using disk = await Disk.mount(home.state, "size=96m");
+  await home.start();
+  await until("there is ballast", () => hasBallast(home));
+  await home.signal("SIGTERM");
+  disk.fill();
+  await home.start();
+  assert(!hasBallast(home));
+  assertEquals((await home.wait(await home.submit("exit 7"))).exitCode, "7:0");
+});
+
+Deno.test("a job that truncates its own log reads as it then is, and is bounded as before", async () => {
+  await using home = await Home.start();
+  const again = `until [ -e again ]; do sleep 0.05; done; : > /dev/stdout; ${write(3, HOLD)}`;
+  const id = await home.submit(write(4, again), { limits: { logSize: LIMIT } });
+  await until("it is cut", async () => (await read(home, id)).end === 4 * MIB);
+  Deno.writeTextFileSync(`${home.directory}/again`, "");
+  await until("it has written anew", () => {
+    const { size } = Deno.statSync(`${home.state}/runs/${id}/stdout.log`);
+    return size === 3 * MIB;
+  });
+  go(home);
+  await home.wait(id);
+  assertCut(await read(home, id), 3 * MIB);
+  assert(held(home, id) <= LIMIT + 16_384);
+});

@@ -73,6 +73,7 @@ function logsOf(world: World, life: Life): LogFiles {
   return {
     look: () => undefined,
     cut: () => unused(),
+    // So many looks at the disk would only take time.
     space: () => undefined,
     takeBallast: () => {},
     giveBallast: () =>
