@@ -39,10 +39,10 @@ export class RecordWriter {
     const path = recordPath(log);
     const text = `${gap.from} ${gap.to} ${gap.shift}${isUnderWay ? UNDER_WAY : ""}`;
     try {
-      writeOver(path, text, false);
+      writeOver(path, text);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      writeOver(this.spare, text, true);
+      writeOver(this.spare, text, { create: true });
       this.#hasSpare = false;
       Deno.renameSync(this.spare, path);
     }
@@ -51,7 +51,8 @@ export class RecordWriter {
   makeSpare(): void {
     if (this.#hasSpare) return;
     try {
-      writeOver(this.spare, "", true);
+      // Not waited for: room is set aside for it all the same.
+      writeOver(this.spare, "", { create: true, isSynced: false });
       this.#hasSpare = true;
     } catch {
       // The disk has no room for it: it is tried again after the next cut.
@@ -59,10 +60,10 @@ export class RecordWriter {
   }
 }
 
-function writeOver(path: string, text: string, create: boolean): void {
+function writeOver(path: string, text: string, { create = false, isSynced = true } = {}): void {
   using file = Deno.openSync(path, { write: true, create });
   file.writeSync(new TextEncoder().encode(text.padEnd(RECORD_BYTES - 1) + "\n"));
-  file.syncDataSync();
+  if (isSynced) file.syncDataSync();
 }
 
 function recordPath(log: string): string {
