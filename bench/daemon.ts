@@ -8,6 +8,8 @@ import { type Scene, sleep } from "./scene.ts";
 export const BINARY = resolve(
   Deno.env.get("HOLDFAST_BIN") ?? `${import.meta.dirname}/../dist/holdfast`,
 );
+/** Of another version, to compare with. */
+export const BEFORE = Deno.env.get("HOLDFAST_BEFORE");
 const START_LIMIT_MS = 30_000;
 const LOOK_EVERY_MS = 1;
 
@@ -21,10 +23,10 @@ export class Daemon {
   ) {}
 
   /** In a folder of its own; a second start in the same one finds the journal of the first. */
-  static async start(scene: Scene, name: string, cpus: number): Promise<Daemon> {
+  static async start(scene: Scene, name: string, cpus: number, binary = BINARY): Promise<Daemon> {
     const folder = scene.folder(name);
     const began = performance.now();
-    const child = new Deno.Command(BINARY, {
+    const child = new Deno.Command(binary, {
       args: ["daemon", "--state-dir", folder, "--runtime-dir", folder, "--cpus", String(cpus)],
       cwd: folder,
       env: { PATH: Deno.env.get("PATH") ?? "", LOG_LEVEL: "error" },

@@ -5,9 +5,12 @@
  *
  *   npm run bench            builds first
  *   HOLDFAST_BIN=… deno run -A bench/main.ts
+ *
+ * HOLDFAST_BEFORE=… names the binary of another version, to be compared with in the same run.
  */
 
 import { BINARY } from "./daemon.ts";
+import { benchDecisions } from "./decisions.ts";
 import { benchFootprint } from "./footprint.ts";
 import { Scene } from "./scene.ts";
 import { benchSubmissions } from "./submissions.ts";
@@ -40,6 +43,7 @@ async function benchAll(scene: Scene): Promise<void> {
   line("one write of 4 KiB and fdatasync", ms(syncMs(scene)), `median of ${SYNCS}`);
   await benchWholeJobs(scene);
   await benchSubmissions(scene);
+  benchDecisions();
   await benchFootprint(scene);
 }
 

@@ -5,7 +5,7 @@
 
 import { findSetsid } from "../src/host/setsid.ts";
 import { shimScript } from "../src/host/shim_script.ts";
-import { Daemon } from "./daemon.ts";
+import { BEFORE, Daemon } from "./daemon.ts";
 import { run, type Scene } from "./scene.ts";
 import { count, heading, line, median, target, times } from "./table.ts";
 
@@ -18,10 +18,11 @@ const ENVIRONMENT = { PATH: "/usr/bin:/bin" };
 export async function benchWholeJobs(scene: Scene): Promise<void> {
   heading(`Whole jobs: ${count(JOBS)} × ${COMMAND}, ${SLOTS} at a time, median of ${ROUNDS}`);
   const hasSpooler = await has("tsp");
-  const ours: number[] = [], spoolers: number[] = [], floors: number[] = [];
+  const ours: number[] = [], before: number[] = [], spoolers: number[] = [], floors: number[] = [];
   // In turns, so that a slow moment of the machine hits all of them.
   for (let round = 1; round <= ROUNDS; round++) {
     ours.push(await throughHoldfast(scene, `whole-${round}`));
+    if (BEFORE) before.push(await throughHoldfast(scene, `before-${round}`, BEFORE));
     if (hasSpooler) spoolers.push(await throughSpooler(scene, `spooler-${round}`));
     floors.push(await shimsAlone(scene, `floor-${round}`));
   }
@@ -41,6 +42,14 @@ export async function benchWholeJobs(scene: Scene): Promise<void> {
     line("holdfast", perSecond(holdfast), toFloor);
     line("task-spooler", "not installed", "tsp is not in PATH");
   }
+  if (BEFORE) {
+    const rateBefore = rate(before);
+    line(
+      "holdfast, the version before",
+      perSecond(rateBefore),
+      `${times(holdfast, rateBefore)} is now`,
+    );
+  }
   line("bare shim + setsid + true (floor)", perSecond(floor));
 }
 
@@ -53,8 +62,8 @@ async function has(program: string): Promise<boolean> {
   return (await sh.output()).success;
 }
 
-async function throughHoldfast(scene: Scene, name: string): Promise<number> {
-  const daemon = await Daemon.start(scene, name, SLOTS);
+async function throughHoldfast(scene: Scene, name: string, binary?: string): Promise<number> {
+  const daemon = await Daemon.start(scene, name, SLOTS, binary);
   const spec = { command: [COMMAND], directory: daemon.folder, environment: ENVIRONMENT };
   const began = performance.now();
   await Promise.all(Array.from({ length: JOBS }, () => daemon.client.call("Submit", { spec })));

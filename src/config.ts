@@ -37,6 +37,7 @@ type Kind =
   | "name"
   | "number"
   | "size"
+  | "buffer"
   | "anySize"
   | "logSize"
   | "duration"
@@ -79,10 +80,10 @@ export const configKeys: readonly Key[] = [
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
-  row("max_message", "size", "SIZE", "one message of a client", "1M"),
+  row("max_message", "buffer", "SIZE", "one message of a client", "1M"),
   row(
     "max_unread",
-    "size",
+    "buffer",
     "SIZE",
     "replies that a client may leave unread before it is not served on",
     "4M",
@@ -131,14 +132,18 @@ const LONGEST_DAYS = 3650;
 /** The runtime counts a timer in 31 bits of ms, and takes a longer one for none at all. */
 const LONGEST_INTERVAL_DAYS = 24;
 
+/** Less would leave no room for the refusals and questions of every client. */
+const SMALLEST_BUFFER = 4096;
+
 const READERS: Record<Kind, (value: unknown) => unknown> = {
   path: (value) => typeof value === "string" && value.startsWith("/") ? value : undefined,
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
-  size: (value) => sizeFrom(1, value),
-  anySize: (value) => sizeFrom(0, value),
-  logSize: (value) => sizeFrom(LEAST_LOG_SIZE, value),
+  size: (value) => positive(parseSize(String(value))),
+  buffer: (value) => atLeast(SMALLEST_BUFFER, parseSize(String(value))),
+  anySize: (value) => atLeast(0, parseSize(String(value))),
+  logSize: (value) => atLeast(LEAST_LOG_SIZE, parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
@@ -151,6 +156,7 @@ const EXPECTED: Record<Kind, string> = {
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
   anySize: "a size up to 8191T, such as 0, 512M or 2G",
   logSize: "a size from 64K to 8191T, such as 64K, 512M or 2G",
+  buffer: "a size from 4096 to 8191T, such as 64K, 1M or 4M",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   onStop: "keep or terminate",
@@ -161,9 +167,8 @@ function daysAtMost(days: number, value: unknown): number | undefined {
   return seconds !== undefined && seconds <= days * DAY_S ? seconds : undefined;
 }
 
-function sizeFrom(least: number, value: unknown): number | undefined {
-  const bytes = parseSize(String(value));
-  return bytes !== undefined && bytes >= least ? bytes : undefined;
+function atLeast(least: number, value: number | undefined): number | undefined {
+  return value !== undefined && value >= least ? value : undefined;
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -5,6 +5,8 @@
 
 import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
+import { check, type Places, places, prepare, refuseForeignState } from "./directories.ts";
+import { untilEnd } from "./ending.ts";
 import { availableCpus, availableMemory } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
@@ -15,13 +17,14 @@ import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
-import { cannotReplace, OWN_PATH, replaceSelf } from "./host/replace.ts";
+import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
-import { SocketTaken } from "./host/unix_socket.ts";
+import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
+import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
 import { openLog } from "./log_output.ts";
 import { NoPlace } from "./paths.ts";
@@ -30,30 +33,37 @@ import { countFates, makePlan, type PlanItem } from "./recover/plan.ts";
 import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
-import { type Flags, makePlaces, places, readConfig } from "./settings.ts";
+import { type Flags, readConfig } from "./settings.ts";
 import { LogBounds } from "./supervisor/log_bounds.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
+import type { NotReplaced } from "./varlink/interface.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
 import { time } from "./varlink/wire.ts";
-import { version } from "./version.ts";
+import { commit, version } from "./version.ts";
+
+/** With the flag `check`, says whether it could start here, and does nothing. */
+const CHECK = "--check";
 
 /** Runs the supervisor until it is told to end. Returns the exit code. */
 export async function runDaemon(flags: Flags): Promise<number> {
-  const log = openLog({
-    level: Deno.env.get("LOG_LEVEL"),
-    format: Deno.env.get("LOG_FORMAT"),
-    toJournal: Deno.env.has("JOURNAL_STREAM"),
-  });
   try {
-    return await supervise(readConfig(flags), flags, log);
+    const log = openLog({
+      level: Deno.env.get("LOG_LEVEL"),
+      format: Deno.env.get("LOG_FORMAT"),
+      toJournal: Deno.env.has("JOURNAL_STREAM"),
+    });
+    const config = readConfig(flags);
+    const where = places(config);
+    if (flags.check !== true) return await supervise(config, where, flags, log);
+    check(where);
+    console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
+    return 0;
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return error instanceof ConfigError ? 2 : 1;
+    return tellWhy(error);
   }
 }
 
@@ -61,6 +71,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
 export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> {
   try {
     const { state } = places(readConfig(flags));
+    refuseForeignState(state);
     takeLock(`${state}/lock`);
     const files = new RunFiles(state);
     const journal = new Journal(journalFile(state, files), "");
@@ -70,10 +81,15 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     printPlan(plan, json);
     return Promise.resolve(0);
   } catch (error) {
-    if (!isForPeople(error)) throw error;
-    console.error(`holdfast: ${error.message}`);
-    return Promise.resolve(1);
+    return Promise.resolve(tellWhy(error));
   }
+}
+
+/** Returns the exit code; a mistake of ours is thrown on. */
+function tellWhy(error: unknown): number {
+  if (!isForPeople(error)) throw error;
+  console.error(`holdfast: ${error.message}`);
+  return error instanceof ConfigError ? 2 : 1;
 }
 
 function journalFile(state: string, files: RunFiles): JournalFile {
@@ -88,14 +104,19 @@ function printPlan(plan: readonly PlanItem[], json: boolean): void {
   console.log(Object.entries(counts).map(([fate, count]) => `${count} ${fate}`).join(", "));
 }
 
-async function supervise(config: Config, flags: Flags, log: Log): Promise<number> {
+async function supervise(
+  config: Config,
+  where: Places,
+  flags: Flags,
+  log: Log,
+): Promise<number> {
   const clock = hostClock;
   const began = clock.wallMs();
   const isInit = Deno.pid === 1;
-  const { state, runtime } = places(config);
-  makePlaces({ state, runtime });
-
+  prepare(where);
+  const { state, socket } = where;
   takeLock(`${state}/lock`);
+  claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
   const logs = new HostLogFiles(state);
@@ -120,6 +141,7 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
+    pinned: availableCpus(),
   };
   const newToken = () => crypto.randomUUID();
   const parts = { clock, journal, processes, files, capacity, log, logBounds, newToken };
@@ -145,14 +167,16 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     cpus: capacity.cpus,
     memory: capacity.memory,
   };
+  let notReplaced: NotReplaced | undefined;
   const service = new HoldfastService({
     supervisor,
     requests,
     journal,
+    clock,
     streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
-    node: () => ({ ...about, ...supervisor.status, recovery }),
+    node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),
   });
   const server = new Server(reactor, service, {
     message: config.max_message,
@@ -160,22 +184,32 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     calls: config.max_calls,
     unread: config.max_unread,
   }, log);
-  const socket = `${runtime}/control.sock`;
   server.listen(socket);
-  const { ino } = Deno.statSync(socket);
-  log.info("listening", { socket, pid: Deno.pid, version, ...capacity });
+  log.info("listening", {
+    socket,
+    pid: Deno.pid,
+    version,
+    cpus: capacity.cpus,
+    memory: capacity.memory,
+  });
   notify("READY=1");
   supervisor.begin();
 
-  const check = setInterval(() => upkeep.check(), config.check_interval * 1000);
+  const regularCheck = setInterval(() => upkeep.check(), config.check_interval * 1000);
   void reactor.run();
   const ending = await untilEnd(supervisor, {
     isBurst: flags.burst === true,
     terminates: isInit || config.on_stop === "terminate",
     log,
+    trySuccessor: () => tryProgram(OWN_PATH, ownExecution(), CHECK, processes),
+    notReplaced: (message) => {
+      log.error("not replaced", { by: OWN_PATH, why: message, doing: "carrying on" });
+      notReplaced = { at: time(clock.wallMs()), message };
+    },
   });
-  clearInterval(check);
+  clearInterval(regularCheck);
   supervisor.handOver();
+  if (ending === "handOver") server.removeSocket();
   server.close();
   if (ending === "replace") {
     log.info("replacing", { by: OWN_PATH });
@@ -183,40 +217,10 @@ async function supervise(config: Config, flags: Flags, log: Log): Promise<number
     replaceSelf();
   }
   notify("STOPPING=1");
-  removeSocket(socket, ino);
   journal.close();
   log.info("ended", {});
   reactor.stop();
   return 0;
-}
-
-type Ending = "handOver" | "replace";
-
-/** Waits for a signal, or for all work to be done. SIGHUP asks to be replaced by what is installed now. */
-function untilEnd(
-  supervisor: Supervisor,
-  { isBurst, terminates, log }: { isBurst: boolean; terminates: boolean; log: Log },
-): Promise<Ending> {
-  return new Promise((resolve) => {
-    const end = (signal: string) => {
-      log.info("stopping", { signal, jobs: terminates ? "terminated" : "kept" });
-      if (terminates) supervisor.terminate();
-      else resolve("handOver");
-    };
-    Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
-    Deno.addSignalListener("SIGINT", () => end("SIGINT"));
-    Deno.addSignalListener("SIGHUP", () => {
-      const why = cannotReplace();
-      if (why === undefined) return resolve("replace");
-      log.error("not replaced", { by: OWN_PATH, why, doing: "carrying on" });
-    });
-    supervisor.onTurn = () => {
-      const { running, queued } = supervisor.status;
-      const isDone = supervisor.isClosing || (isBurst && queued === 0);
-      if (isDone && running === 0) resolve("handOver");
-    };
-    supervisor.onTurn();
-  });
 }
 
 function userName(): string {
@@ -224,15 +228,6 @@ function userName(): string {
     return userInfo().username;
   } catch {
     return String(Deno.uid());
-  }
-}
-
-/** Unless another has taken its place. */
-function removeSocket(path: string, inode: number | null): void {
-  try {
-    if (Deno.statSync(path).ino === inode) Deno.removeSync(path);
-  } catch {
-    // Somebody else has tidied up.
   }
 }
 

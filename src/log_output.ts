@@ -1,6 +1,7 @@
 /** The daemon's log: one line an event on standard error, as key=value or JSON, through LogTape. */
 
 import { configureSync, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
+import { ConfigError } from "./config.ts";
 import type { Facts, Log } from "./job/log.ts";
 
 /** Priorities of syslog(3), which journald reads from `<n>` at the beginning of a line. */
@@ -21,16 +22,21 @@ const LEVELS: Record<string, LogLevel> = {
   ERROR: "error",
 };
 
+const FORMATS = { text: textLine, json: jsonLine };
+
 export interface LogOptions {
-  /** DEBUG, INFO, WARN or ERROR; anything else is INFO. */
+  /** DEBUG, INFO, WARN or ERROR; nothing is INFO. */
   readonly level?: string;
+  /** text or json; nothing is text. */
   readonly format?: string;
   /** Whether journald reads us: it adds the time itself and wants priorities. */
   readonly toJournal: boolean;
 }
 
+/** Throws ConfigError. */
 export function openLog({ level, format, toJournal }: LogOptions): Log {
-  const line = format === "json" ? jsonLine : textLine;
+  const line = chosen("LOG_FORMAT", FORMATS, format || "text");
+  const lowestLevel = chosen("LOG_LEVEL", LEVELS, level || "INFO");
   configureSync({
     reset: true,
     sinks: {
@@ -43,7 +49,7 @@ export function openLog({ level, format, toJournal }: LogOptions): Log {
       {
         category: "holdfast",
         sinks: ["stderr"],
-        lowestLevel: LEVELS[(level ?? "").toUpperCase()] ?? "info",
+        lowestLevel,
       },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
     ],
@@ -56,6 +62,13 @@ export function openLog({ level, format, toJournal }: LogOptions): Log {
     error: (event, facts = {}) => logger.error(event, facts),
     alert: (event, facts = {}) => logger.fatal(event, facts),
   };
+}
+
+function chosen<T>(variable: string, values: Record<string, T>, given: string): T {
+  const found = Object.entries(values).find(([name]) => name.toLowerCase() === given.toLowerCase());
+  if (found) return found[1];
+  const names = Object.keys(values).join(", ");
+  throw new ConfigError(`${variable}: ${JSON.stringify(given)} is none of ${names}`);
 }
 
 function textLine(record: LogRecord, toJournal: boolean): string {

@@ -1,5 +1,6 @@
 /** The composition of `holdfast rebuild`: a new journal out of a damaged one, runs/ and exits/. */
 
+import { places, refuseForeignState } from "./directories.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { takeLock } from "./host/lock.ts";
@@ -8,7 +9,7 @@ import { RunFiles } from "./host/run_files.ts";
 import { tracesOf } from "./recover/older_journal.ts";
 import type { RebuildItem } from "./recover/plan_rebuild.ts";
 import { type Rebuild, rebuild } from "./recover/rebuild.ts";
-import { type Flags, places, readConfig } from "./settings.ts";
+import { type Flags, readConfig } from "./settings.ts";
 
 export interface RebuildOptions {
   readonly dryRun: boolean;
@@ -22,7 +23,7 @@ export function rebuildJournal(
 ): Rebuild {
   const config = readConfig(flags);
   const { state } = places(config);
-  Deno.statSync(state);
+  refuseForeignState(state);
   takeLock(`${state}/lock`);
   const files = new RunFiles(state);
   const nodeName = config.node_name ?? Deno.hostname();

@@ -1,16 +1,11 @@
-/** Where a supervisor finds what it is told: its configuration, and its directories. */
+/** Where a supervisor finds what it is told: the configuration file, and what the flags put over it. */
 
 import { parse as parseToml, TomlError } from "smol-toml";
 import { type Config, ConfigError, makeConfig } from "./config.ts";
-import { configPaths, runtimeDirectory, stateDirectory } from "./paths.ts";
+import { configPaths } from "./paths.ts";
 
 /** The command line's, as commander has them. */
 export type Flags = Record<string, string | boolean | undefined>;
-
-export interface Places {
-  readonly state: string;
-  readonly runtime: string;
-}
 
 /** Throws ConfigError. */
 export function readConfig(flags: Flags): Config {
@@ -42,43 +37,4 @@ function readToml(path: string, text: string): Record<string, unknown> {
 function lineOf(text: string, key: string): number {
   const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
   return at + 1;
-}
-
-export function places(config: Config): Places {
-  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  return {
-    state: absolute(stateDirectory(config.state_dir, surroundings)),
-    runtime: absolute(runtimeDirectory(config.runtime_dir, surroundings)),
-  };
-}
-
-/** Makes what is not there. Throws ConfigError; a directory that somebody else uses is not taken over. */
-export function makePlaces({ state, runtime }: Places): void {
-  makeDirectory("state_dir", state, 0o700);
-  refuseForeign(state);
-  Deno.chmodSync(state, 0o700);
-  makeDirectory("runtime_dir", runtime, 0o755);
-}
-
-function makeDirectory(key: string, path: string, mode: number): void {
-  try {
-    Deno.mkdirSync(path, { recursive: true, mode });
-  } catch (error) {
-    throw new ConfigError(`${key} ${path} cannot be made: ${(error as Error).message}`);
-  }
-}
-
-const OWN_FILES = ["lock", "journal.db", "runs", "exits"];
-
-function refuseForeign(state: string): void {
-  const names = [...Deno.readDirSync(state)].map(({ name }) => name);
-  const foreign = names.find((name) => name !== "lost+found");
-  if (foreign === undefined || names.some((name) => OWN_FILES.includes(name))) return;
-  throw new ConfigError(
-    `state_dir ${state} holds other files, such as ${foreign}; name an empty directory`,
-  );
-}
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }

@@ -16,3 +16,11 @@ export function parseSize(text: string): number | undefined {
   const bytes = Number(number) * BYTES[unit!.toUpperCase()]!;
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** bytes as a person reads them. */
+export function sizeText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let step = 0;
+  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
+  return `${bytes < 10 && step > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
+}

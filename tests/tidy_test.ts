@@ -27,9 +27,15 @@ const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
 const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
-const DECISIONS = ["decide.ts", "schedule.ts", "queue.ts", "log_cut.ts"].map((name) =>
-  `src/supervisor/${name}`
-);
+const DECISIONS = [
+  "decide.ts",
+  "schedule.ts",
+  "queue.ts",
+  "lanes.ts",
+  "heap.ts",
+  "start_order.ts",
+  "log_cut.ts",
+].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
@@ -42,7 +48,7 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts"],
+    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
     packages: [],
     pure: true,
   },
@@ -52,7 +58,7 @@ const ROOMS: Room[] = [
   { files: [STORE], imports: [STORE, JOB] },
   // Neither knows the host: it reaches them through the ports.
   { files: [RECOVER], imports: [RECOVER, STORE, PORTS, JOB] },
-  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, PORTS, JOB] },
+  { files: [SUPERVISOR], imports: [SUPERVISOR, RECOVER, STORE, PORTS, JOB, "src/units.ts"] },
   // The command line loads the client: it must stay light.
   { files: [CLIENT], imports: [...WIRE, JOB] },
   { files: SERVICE, imports: [VARLINK, SUPERVISOR, STORE, PORTS, JOB] },
@@ -67,7 +73,9 @@ const ROOMS: Room[] = [
   { files: [CLI], imports: CLI_IMPORTS },
   { files: ROOTS, imports: [JOB, ...ROOTS] },
   { files: ["src/settings.ts"], imports: ROOTS },
-  { files: ["src/log_output.ts"], imports: [JOB] },
+  { files: ["src/log_output.ts"], imports: [JOB, ...ROOTS] },
+  { files: ["src/directories.ts"], imports: [HOST, ...ROOTS] },
+  { files: ["src/ending.ts"], imports: [SUPERVISOR, JOB] },
   { files: ["src/daemon.ts", "src/rebuild.ts", "main.ts"], imports: ["src/**"] },
 ];
 

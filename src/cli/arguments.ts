@@ -1,7 +1,9 @@
 /** Reads what was typed after a verb; a wrong value is a usage error that shows a right one. */
 
 import { type Command, InvalidArgumentError } from "commander";
+import { parseArray } from "../job/job_array.ts";
 import { parseDuration, parseSize } from "../units.ts";
+import { parseTime } from "./time.ts";
 
 /** The limits of a spec, as src/job/spec.ts has them: told here in the units that were typed. */
 const DAY_S = 86_400;
@@ -10,14 +12,23 @@ const LIMIT = 1_000_000;
 
 type Reader = (text: string) => number;
 
-export function jobId(text: string): number {
-  const id = /^\d{1,16}$/.test(text) ? Number(text) : 0;
-  if (id >= 1 && Number.isSafeInteger(id)) return id;
-  wrong(`a job's id is a whole number such as 12, and '${text}' is not`);
+/** `12`, a job or an array, or `12_3`, the job of array 12 with index 3. */
+export interface TypedId {
+  readonly id: number;
+  readonly index?: number;
+}
+
+export function jobId(text: string): TypedId {
+  const [, digits, index] = /^(\d{1,16})(?:_(\d{1,10}))?$/.exec(text) ?? [];
+  const id = Number(digits ?? 0);
+  if (id >= 1 && Number.isSafeInteger(id)) {
+    return index === undefined ? { id } : { id, index: Number(index) };
+  }
+  wrong(`a job's id is a whole number such as 12, or 12_3 in an array, and '${text}' is not`);
 }
 
 /** For repeatable arguments. */
-export function jobIds(text: string, before: number[] = []): number[] {
+export function jobIds(text: string, before: TypedId[] = []): TypedId[] {
   return [...before, ...text.split(",").map(jobId)];
 }
 
@@ -40,6 +51,36 @@ export const size: Reader = quantity("a size", Number.MAX_SAFE_INTEGER, parseSiz
 export const count: Reader = whole(0, Number.MAX_SAFE_INTEGER);
 export const cpus: Reader = whole(1, LIMIT);
 export const priority: Reader = whole(-LIMIT, LIMIT);
+
+/** RFC 3339 in UTC */
+export function time(text: string): string {
+  const time = parseTime(text, new Date());
+  if (time) return time.toISOString();
+  wrong(
+    `'${text}' is not a time such as 18:00, '2026-11-24 18:00' or 2026-11-24T18:00:00Z, ` +
+      "or +90m for 90 minutes from now",
+  );
+}
+
+export function indexes(text: string): string {
+  const array = parseArray(text);
+  if (typeof array !== "string") return text;
+  wrong(`'${text}' ${array}`);
+}
+
+export function poolName(text: string): string {
+  if (/^[\w.-]{1,64}$/.test(text)) return text;
+  wrong(
+    `'${text}' is not a pool's name: letters, digits, dots, dashes and underscores, such as gpu`,
+  );
+}
+
+/** 0 for none */
+export function poolLimit(text: string): number {
+  const limit = text === "none" ? 0 : /^\d+$/.test(text) ? Number(text) : NaN;
+  if (limit <= LIMIT) return limit;
+  wrong(`'${text}' is not a whole number from 0 to ${LIMIT}, or none`);
+}
 
 export function variable(
   text: string,

@@ -9,6 +9,7 @@ export function daemon(): Command {
     new Command("daemon").description("run the supervisor in the foreground"),
   )
     .option("--burst", "end when no job is queued or running")
+    .option("--check", "say whether the configuration can be used, and end")
     .action(async () => {
       const { runDaemon } = await import("../daemon.ts");
       Deno.exit(await runDaemon(readFlags(command)));

@@ -8,6 +8,7 @@ export const EXIT = {
   done: 0,
   failed: 1,
   usage: 2,
+  /** Or pool. */
   noSuchJob: 3,
   noSupervisor: 4,
   refused: 5,
@@ -46,7 +47,7 @@ export function tell(error: unknown): Told {
 }
 
 function tellRefusal({ name, parameters }: VarlinkError): Told {
-  const { id, field, message, limit, state, what, parameter } = parameters;
+  const { id, field, message, limit, state, what, parameter, name: pool, jobs } = parameters;
   const told = (text: string, exitCode: number) => ({ message: text, exitCode });
   switch (name) {
     case "NoSuchJob":
@@ -63,6 +64,19 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
       return told(`job ${id} has ended (${state})`, EXIT.refused);
     case "NotRunning":
       return told(`job ${id} is ${state} and has no process to signal now`, EXIT.refused);
+    case "NotQueued":
+      return told(
+        `job ${id} is ${state}; only a queued job can be held or released`,
+        EXIT.refused,
+      );
+    case "NoSuchPool":
+      return told(`there is no pool ${pool}; holdfast pools shows those there are`, EXIT.noSuchJob);
+    case "PoolInUse":
+      return told(
+        `pool ${pool} has ${jobs === 1 ? "1 job that has" : `${jobs} jobs that have`} not ended; ` +
+          "a pool can be removed when all its jobs have",
+        EXIT.refused,
+      );
     case "QueueFull":
       return told(`the queue is full (${limit} jobs); try again later`, EXIT.refused);
     case "Draining":
@@ -100,6 +114,7 @@ function specification(field: unknown): string {
     memory: "amount of memory",
     after: "list of jobs to follow",
     grace: "grace period",
+    notBefore: "earliest start",
   };
   return typeof field === "string" ? names[field] ?? field : "specification";
 }

@@ -1,6 +1,7 @@
 /** A job as a person reads it. Pure. */
 
-import type { Job, State } from "../varlink/interface.ts";
+import { sizeText } from "../units.ts";
+import type { Job, Spec, State, Usage } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
 const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
@@ -20,15 +21,29 @@ export function paintState(text: string): string {
 }
 
 export function stateText(job: Job): string {
+  if (job.state === "QUEUED" && job.held) return "QUEUED (held)";
   return job.stopping ? `${job.state} (${job.stopping})` : job.state;
+}
+
+/** By which a person finds the job: of one in an array the array and the index. */
+export function idText({ id, array }: Job): string {
+  return array ? `${array.id}_${array.index}` : String(id);
 }
 
 export function commandText(command: readonly string[]): string {
   return printable(command.map(quote).join(" "));
 }
 
+/** Ascending numbers as `0-2,5`. */
+export function rangesText(numbers: readonly number[]): string {
+  const firsts = numbers.filter((number, at) => number !== numbers[at - 1]! + 1);
+  const lasts = numbers.filter((number, at) => number + 1 !== numbers[at + 1]);
+  return firsts.map((first, at) => first === lasts[at] ? `${first}` : `${first}-${lasts[at]}`)
+    .join(",");
+}
+
 /** How long it has run, or ran; empty before the start. */
-export function elapsedText(job: Job, nowMs: number): string {
+export function elapsedText(job: Pick<Job, "startedAt" | "endedAt">, nowMs: number): string {
   if (!job.startedAt) return "";
   const end = job.endedAt ? Date.parse(job.endedAt) : nowMs;
   return durationText(Math.max(0, end - Date.parse(job.startedAt)));
@@ -44,41 +59,76 @@ export function durationText(ms: number): string {
     : `${Math.floor(hours / 24)}d`;
 }
 
-/** bytes as a person reads them. */
-export function sizeText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let step = 0;
-  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
-  return `${bytes < 10 && step > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[step]}`;
-}
+export type Fact = readonly [name: string, text: string | undefined];
 
 /** Lines of `status`: what is known, one fact a line. */
 export function describeJob(job: Job, nowMs: number, width?: number): string[] {
-  const { spec, usage } = job;
+  const { spec, array, state } = job;
+  const isQueued = state === "QUEUED";
   return layOutFacts([
-    ["Job", String(job.id)],
+    ["Job", array ? `${idText(job)} (id ${job.id})` : String(job.id)],
     ["Name", spec.name],
     ["State", stateText(job)],
+    ["Waits for", isQueued ? job.waiting : undefined],
+    ["Starts", isQueued ? startText(job) : undefined],
+    ["Held", isQueued && job.held ? `until holdfast release ${idText(job)}` : undefined],
     ["Reason", job.reason],
     ["Message", job.message],
     ["Exit code", job.exitCode && exitText(job.exitCode)],
-    ["Command", commandText(spec.command)],
-    ["Directory", spec.directory],
-    ["CPUs", String(spec.cpus)],
-    ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
-    ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
-    ["Priority", spec.priority ? String(spec.priority) : undefined],
-    ["After", spec.after?.length ? spec.after.join(", ") : undefined],
-    ["Key", spec.key],
+    ["Array", array && `${array.id}, ${array.size} jobs, indexes ${spec.array}`],
+    ...specFacts(spec),
     ["Pid", job.pid === undefined ? undefined : String(job.pid)],
     ["Adopted", job.adopted ? "yes, after its supervisor had ended" : undefined],
     ["Submitted", `${job.submittedAt} by uid ${job.uid}`],
     ["Started", job.startedAt],
     ["Ended", job.endedAt],
     ["Elapsed", elapsedText(job, nowMs)],
-    ["CPU time", usage && durationText(usage.userTimeMs + usage.systemTimeMs)],
+    ...usageFacts(job.usage),
     ["Released", job.endedAt ? (job.released ? "yes" : "no") : undefined],
   ], width);
+}
+
+/** What was asked for. */
+export function specFacts(spec: Spec): Fact[] {
+  return [
+    ["Command", commandText(spec.command)],
+    ["Directory", spec.directory],
+    ["CPUs", String(spec.cpus)],
+    ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
+    ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
+    ["Priority", spec.priority ? String(spec.priority) : undefined],
+    ["After", spec.after?.length ? rangesText(spec.after) : undefined],
+    ["Not before", spec.notBefore],
+    ["Pool", spec.pool],
+    ["Key", spec.key],
+  ];
+}
+
+export function startText({ expectedStart }: Job): string | undefined {
+  return expectedStart && `by ${expectedStart} at the latest, if jobs run as long as they may`;
+}
+
+export function usageFacts(usage: Usage | undefined): Fact[] {
+  if (!usage) return [];
+  const { userTimeMs, systemTimeMs, maxMemory, readBytes, writtenBytes } = usage;
+  const [user, system] = [userTimeMs, systemTimeMs].map(durationText);
+  return [
+    ["CPU time", `${durationText(userTimeMs + systemTimeMs)} (${user} user, ${system} system)`],
+    ["Peak memory", knownSize(maxMemory)],
+    ["Read", knownSize(readBytes)],
+    ["Written", knownSize(writtenBytes)],
+  ];
+}
+
+function knownSize(bytes: number | undefined): string | undefined {
+  return bytes === undefined ? undefined : sizeText(bytes);
+}
+
+/** Cells of `list --usage`: user and system time, memory at most, bytes read and written. */
+export function usageCells(usage: Usage | undefined): string[] {
+  const { userTimeMs, systemTimeMs, maxMemory, readBytes, writtenBytes } = usage ?? {};
+  const times = [userTimeMs, systemTimeMs].map((ms) => ms === undefined ? "" : durationText(ms));
+  return [...times, ...[maxMemory, readBytes, writtenBytes].map((size) => knownSize(size) ?? "")];
 }
 
 export function exitText(exitCode: string): string {

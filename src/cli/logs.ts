@@ -7,11 +7,12 @@ import { Buffer } from "node:buffer";
 import { type Command, Option } from "commander";
 import type { Client } from "../varlink/client.ts";
 import type { Stream } from "../varlink/interface.ts";
-import { count, jobId, withExamples } from "./arguments.ts";
+import { count, jobId, type TypedId, withExamples } from "./arguments.ts";
 import { globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { sizeText } from "./job_text.ts";
 import { complain, printJson, write } from "./output.ts";
+import { findOne } from "./targets.ts";
+import { sizeText } from "../units.ts";
 import { verb } from "./verb.ts";
 
 interface LogOptions {
@@ -31,16 +32,18 @@ export function logs(): Command {
         .choices(["stdout", "stderr"]),
     )
     .option("--offset <bytes>", "begin there; needs --stream", count)
-    .action((id: number, options: LogOptions) => {
+    .action(async (typed: TypedId, options: LogOptions) => {
       if (options.offset !== undefined && !options.stream) {
         throw new Failure("--offset needs --stream stdout or --stream stderr", EXIT.usage);
       }
-      return showLogs(command, id, options);
+      const { job } = await withClient(command, (client) => findOne(client, typed, "logs"));
+      await showLogs(command, job.id, { ...options, wasThere: true });
     });
   return withExamples(
     command,
     "holdfast logs 12",
     "holdfast logs -f 12",
+    "holdfast logs 12_3",
     "holdfast logs --stream stderr 12 > errors.txt",
   );
 }

@@ -7,10 +7,12 @@ import { cancel } from "./cancel.ts";
 import { daemon } from "./daemon.ts";
 import { EXIT, tell } from "./failure.ts";
 import { history } from "./history.ts";
+import { hold, release } from "./hold.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { describeNode, drain, node, resume } from "./node.ts";
 import { complain, print, printError, printJson, ReaderGone, width } from "./output.ts";
+import { pausePool, pools, removePool, resumePool, setPool } from "./pools.ts";
 import { prune } from "./prune.ts";
 import { rebuild } from "./rebuild.ts";
 import { recover } from "./recover.ts";
@@ -35,11 +37,18 @@ const VERBS: Record<string, () => Command> = {
   logs,
   watch,
   signal,
+  hold,
+  release,
   resubmit,
   history,
   node,
   drain,
   resume,
+  pools,
+  "set-pool": setPool,
+  "remove-pool": removePool,
+  "pause-pool": pausePool,
+  "resume-pool": resumePool,
   prune,
   recover,
   rebuild,
@@ -50,7 +59,7 @@ const VERBS: Record<string, () => Command> = {
 const LIKE_JOB = ["run", "wait"];
 
 const EPILOGUE = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 no such job, 4 no supervisor answers, 5 refused.
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such job or pool, 4 no supervisor answers, 5 refused.
 run and wait exit as the job did, and 125 for everything else.
 
 A first job:

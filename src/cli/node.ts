@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
-import { sizeText } from "./job_text.ts";
+import { sizeText } from "../units.ts";
 import { print, printJson, report, width } from "./output.ts";
 import { layOutFacts } from "./table.ts";
 import { verb } from "./verb.ts";

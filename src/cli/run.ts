@@ -5,10 +5,10 @@ import type { Job } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { askToEnd } from "./cancel.ts";
 import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
-import { EXIT, tell } from "./failure.ts";
+import { EXIT, Failure, tell } from "./failure.ts";
 import { showLogs } from "./logs.ts";
 import { complain, printJson } from "./output.ts";
-import { addSpecOptions, readSpec } from "./submit.ts";
+import { addSpecOptions, readSpec, submitTo } from "./submit.ts";
 import { jobExitCode } from "./wait.ts";
 import { verb } from "./verb.ts";
 
@@ -31,7 +31,13 @@ export function run(): Command {
 
 async function runJob(command: Command, words: string[]): Promise<number> {
   const spec = readSpec(command, words);
-  const submitted = withClient(command, (client) => client.call("Submit", { spec }));
+  if (spec.array !== undefined) {
+    throw new Failure(
+      "run follows one job; holdfast submit --array hands over many, and holdfast wait waits for them",
+      EXIT.notTheJob,
+    );
+  }
+  const submitted = withClient(command, (client) => submitTo(client, command, spec));
   // Before the answer: a job whose submitter was interrupted must not run on unnoticed.
   cancelOnSignal(command, submitted.then(({ job }) => job.id));
   const { job: { id } } = await submitted;

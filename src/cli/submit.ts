@@ -1,19 +1,25 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
-import type { Job, Spec } from "../varlink/interface.ts";
+import { type Client, VarlinkError } from "../varlink/client.ts";
+import type { Job, Methods, Spec } from "../varlink/interface.ts";
 import {
   cpus,
   duration,
   grace,
+  indexes,
   jobIds,
+  poolName,
   priority,
   size,
+  time,
+  type TypedId,
   variable,
   withExamples,
 } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
 import { print, printJson, report } from "./output.ts";
+import { find, jobsOf } from "./targets.ts";
 import { verb } from "./verb.ts";
 
 export function submit(): Command {
@@ -21,7 +27,7 @@ export function submit(): Command {
     .action(async (words: string[]) => {
       const reply = await withClient(
         command,
-        (client) => client.call("Submit", { spec: readSpec(command, words) }),
+        (client) => submitTo(client, command, readSpec(command, words)),
       );
       reportJob(command, reply, reply.created ? "was submitted" : "was submitted before");
     });
@@ -31,6 +37,8 @@ export function submit(): Command {
     "holdfast submit --name train --cpus 4 --timeout 2h -- python train.py --epochs 10",
     "holdfast submit --after 12 --key nightly-2026-11-24 ./report.sh",
     "holdfast submit sh -c 'sort big.txt > sorted.txt'",
+    "holdfast submit --pool gpu --not-before 18:00 ./train.sh",
+    "holdfast submit --array 1-100%10 sh -c './step $HOLDFAST_ARRAY_INDEX'",
   );
 }
 
@@ -41,6 +49,28 @@ export function reportJob(command: Command, reply: { job: Job }, what: string): 
     if (globals(command).json) printJson(reply);
     else print(String(id));
   });
+}
+
+export async function submitTo(
+  client: Client,
+  command: Command,
+  spec: Spec,
+): Promise<Methods["Submit"][1]> {
+  const typed: TypedId[] | undefined = command.opts().after;
+  const after = typed && (await Promise.all(typed.map((each) => idsOf(client, each)))).flat();
+  return await client.call("Submit", { spec: { ...spec, after } });
+}
+
+/** The job, or every job of the array. */
+async function idsOf(client: Client, typed: TypedId): Promise<number[]> {
+  try {
+    return (await jobsOf(client, await find(client, typed))).map(({ id }) => id);
+  } catch (error) {
+    const isUnknown = error instanceof VarlinkError && error.name === "NoSuchJob";
+    // It is for the supervisor to say: a request that it has by its key needs no look-up.
+    if (isUnknown && typed.index === undefined) return [typed.id];
+    throw error;
+  }
 }
 
 /** Options after the command belong to the command. */
@@ -70,20 +100,39 @@ export function addSpecOptions(command: Command): Command {
     .option("--grace <duration>", "time between SIGTERM and SIGKILL (default 10s)", grace)
     .option("--priority <n>", "higher starts first (default 0)", priority)
     .addOption(
-      new Option("--after <id>", "start when this job has completed; may be repeated").argParser(
+      new Option(
+        "--after <id>",
+        "start when this job, or all of this array, has completed; may be repeated",
+      ).argParser(
         jobIds,
       ),
+    )
+    .option("--pool <name>", "run no more jobs at once than this pool allows", poolName)
+    .option(
+      "--not-before <time>",
+      "start no earlier: 18:00 (the next), '2026-11-24 18:00', RFC 3339, or +90m",
+      time,
+    )
+    .option("--hold", "wait until holdfast release")
+    .option(
+      "--array <indexes>",
+      "a job for each index of 1-100, 0-9:2 or 1,3,7-9, which it finds in $HOLDFAST_ARRAY_INDEX; " +
+        "%10 behind them: ten at once",
+      indexes,
     )
     .option("--user <name>", "whom it runs as");
 }
 
 const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM"];
 /** They are the job's own, and ours when a job submits another. */
-const NOT_INHERITED = ["HOLDFAST_JOB_ID", "HOLDFAST_TOKEN"];
+const NOT_INHERITED = ["JOB_ID", "TOKEN", "ARRAY_ID", "ARRAY_INDEX"].map((name) =>
+  `HOLDFAST_${name}`
+);
 
+/** All that was typed but --after, which takes a client to look up. */
 export function readSpec(command: Command, words: string[]): Spec {
   const { name, key, directory, env, cleanEnv, ...rest } = command.opts();
-  const { cpus, memory, timeout, grace, priority, after, user } = rest;
+  const { cpus, memory, timeout, grace, priority, user, pool, notBefore, hold, array } = rest;
   const environment = { ...callersEnvironment(cleanEnv === true), ...env };
   const here = Deno.cwd();
   const place = directory === undefined
@@ -91,8 +140,9 @@ export function readSpec(command: Command, words: string[]): Spec {
     : directory.startsWith("/")
     ? directory
     : `${here}/${directory}`;
-  const wanted = { name, key, cpus, memory, timeout, grace, priority, after, user };
-  return { command: words, directory: place, environment, ...wanted };
+  const wanted = { name, key, cpus, memory, timeout, grace, priority, user };
+  const when = { pool, notBefore, hold, array };
+  return { command: words, directory: place, environment, ...wanted, ...when };
 }
 
 function callersEnvironment(isClean: boolean): Record<string, string> {

@@ -14,7 +14,7 @@ const GAP = "  ";
 /** A column is not made narrower than this while another can give way. */
 const LEAST = 9;
 /** Where the texts of facts begin, and the room for them that is worth such a margin. */
-const MARGIN = 12, FACT = 20;
+const MARGIN = 13, FACT = 20;
 
 export function layOut(
   head: readonly string[],

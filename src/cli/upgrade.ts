@@ -84,6 +84,7 @@ export function socketsNamed(table: string, path: string): Set<string> {
 }
 
 async function successor(command: Command, before: NodeStatus): Promise<NodeStatus> {
+  let isThere = false;
   for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     try {
@@ -91,12 +92,26 @@ async function successor(command: Command, before: NodeStatus): Promise<NodeStat
       const { node } = await client.call("Node", {});
       client.close();
       if (node.startedAt !== before.startedAt) return node;
+      const { notReplaced } = node;
+      if (notReplaced && notReplaced.at !== before.notReplaced?.at) {
+        throw new Failure(`${notReplaced.message}\n${goesOn(node)}`, EXIT.failed);
+      }
+      isThere = true;
     } catch (error) {
       if (!(error instanceof NoSupervisor)) throw error;
+      isThere = false;
     }
+  }
+  if (isThere) {
+    const late = `no new supervisor answered within ${PATIENCE_MS / 1000} s; see the log`;
+    throw new Failure(`${late}\n${goesOn(before)}`, EXIT.failed);
   }
   throw new Failure(
     `no new supervisor answered within ${PATIENCE_MS / 1000} s; see its log, and start it again`,
     EXIT.noSupervisor,
   );
+}
+
+function goesOn({ version, pid }: NodeStatus): string {
+  return `The supervisor, holdfast ${version}, pid ${pid}, goes on as before.`;
 }

@@ -27,6 +27,7 @@ const lib = Deno.dlopen("libc.so.6", {
   listen: { parameters: ["i32", "i32"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
     result: "i32",
@@ -37,6 +38,7 @@ const lib = Deno.dlopen("libc.so.6", {
     result: "i32",
     ...MAYBE,
   },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   posix_spawn_file_actions_addopen: {
     parameters: ["buffer", "i32", "buffer", "i32", "u32"],
     result: "i32",
@@ -81,6 +83,7 @@ export const errno = {
   EPIPE: 32,
   ENOSYS: 38,
   EOPNOTSUPP: 95,
+  ECONNREFUSED: 111,
 } as const;
 
 export const O_RDWR = 2;

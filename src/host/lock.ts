@@ -1,4 +1,4 @@
-/** The lock that makes one supervisor a state directory: flock(2), which ends with its holder. */
+/** A lock for one supervisor, as of a state directory: flock(2), which ends with its holder. */
 
 import {
   cString,
@@ -14,24 +14,30 @@ import {
 
 const LOCK_EX_NB = 2 | 4;
 
+/** How it is told what another does, and what else could be done. */
+interface LockText {
+  readonly holds: string;
+  readonly instead: string;
+}
+
 export class Locked extends Error {
-  constructor(readonly path: string, readonly pid: string) {
-    super(
-      `another supervisor, pid ${pid}, holds ${path}; ` +
-        `stop it first (kill ${pid}), or use another state directory`,
-    );
+  constructor(readonly path: string, readonly pid: string, { holds, instead }: LockText) {
+    super(`another supervisor, pid ${pid}, ${holds}; stop it first (kill ${pid}), or ${instead}`);
     this.name = "Locked";
   }
 }
 
 /** Held until the process ends or executes another program. Throws Locked, SystemError. */
-export function takeLock(path: string): void {
+export function takeLock(
+  path: string,
+  text: LockText = { holds: `holds ${path}`, instead: "use another state directory" },
+): void {
   const fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600));
   if (libc.flock(fd, LOCK_EX_NB) !== 0) {
     const code = lastErrno();
     libc.close(fd);
     if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
-    throw new Locked(path, holderOf(path));
+    throw new Locked(path, holderOf(path), text);
   }
   // Written through the path: the descriptor's file is this one, and nobody else may write it now.
   try {

@@ -1,5 +1,6 @@
 /** Replacing this program, keeping the process: by its newer self, or by a job in a new session. */
 
+import { resolve } from "node:path";
 import { cString, cStringArray, errorText, lastErrno, libc, SystemError } from "./libc.ts";
 
 const SIGNAL_ACTION_BYTES = 256, SIGNAL_SET_BYTES = 128;
@@ -9,37 +10,67 @@ const LAST_SIGNAL = 64;
 /** Where this program was when it began: what is there later is its successor. */
 export const OWN_PATH = Deno.execPath();
 
-/** Why what is now installed cannot take our place; undefined when nothing is seen against it. */
-export function cannotReplace(): string | undefined {
-  try {
-    using file = Deno.openSync(OWN_PATH);
-    const start = new Uint8Array(4);
-    file.readSync(start);
-    if (String.fromCharCode(...start) !== "\x7fELF") return "it is not a program";
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  const X_OK = 1;
-  return libc.access(cString(OWN_PATH), X_OK) === 0 ? undefined : "it may not be executed";
+const STARTED_IN = Deno.cwd();
+const PATH_VARIABLES = [
+  "HOLDFAST_STATE_DIR",
+  "HOLDFAST_RUNTIME_DIR",
+  "STATE_DIRECTORY",
+  "RUNTIME_DIRECTORY",
+  "XDG_CONFIG_HOME",
+  "XDG_STATE_HOME",
+  "XDG_RUNTIME_DIR",
+  "HOME",
+];
+
+/** How a program is executed: its words, its environment as NAME=VALUE, and where. */
+export interface Execution {
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+  readonly directory: string;
 }
 
-/** Executes what is now installed in our place, as we were called. Throws SystemError. */
-export function replaceSelf(): never {
-  leaveLostDirectory();
+/** As we were called. The runtime cannot start in a directory that has been removed. */
+export function ownExecution(): Execution {
   const called = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1);
-  const argv = cStringArray(called);
-  const envp = cStringArray(Object.entries(Deno.env.toObject()).map(([n, v]) => `${n}=${v}`));
+  const variables = Object.entries(Deno.env.toObject());
+  const isLost = isDirectoryLost();
+  return {
+    argv: isLost ? called.map(withAbsoluteConfig) : called,
+    environment: variables.map(([name, value]) =>
+      `${name}=${isLost && PATH_VARIABLES.includes(name) ? absolute(value) : value}`
+    ),
+    directory: isLost ? "/" : ".",
+  };
+}
+
+/** Executes what is now installed in our place. Throws SystemError. */
+export function replaceSelf(): never {
+  const own = ownExecution();
+  Deno.chdir(own.directory);
+  const argv = cStringArray(own.argv);
+  const envp = cStringArray(own.environment);
   libc.execve(cString(OWN_PATH), argv.array, envp.array);
   throw new SystemError(`execve ${OWN_PATH}`, lastErrno());
 }
 
-/** The runtime cannot start in a directory that has been removed. */
-function leaveLostDirectory(): void {
+function isDirectoryLost(): boolean {
   try {
     Deno.cwd();
+    return false;
   } catch {
-    Deno.chdir("/");
+    return true;
   }
+}
+
+/** Of the flags only this one may name a relative path. */
+function withAbsoluteConfig(word: string, at: number, words: readonly string[]): string {
+  const inline = "--config=";
+  if (word.startsWith(inline)) return inline + absolute(word.slice(inline.length));
+  return words[at - 1] === "--config" ? absolute(word) : word;
+}
+
+function absolute(path: string): string {
+  return path === "" || path.startsWith("/") ? path : resolve(STARTED_IN, path);
 }
 
 /** What setsid(1) does, for machines without it. Returns only with why it could not. */

@@ -22,8 +22,8 @@ const SYSTEM_SHELL: Shell = { path: "/bin/sh", name: "sh" };
 const EVAL = 'eval "$HOLDFAST_SHIM"';
 
 export class Spawner {
-  #actions = new Uint8Array(FILE_ACTIONS_BYTES);
-  #attributes = new Uint8Array(ATTRIBUTES_BYTES);
+  #actions: Uint8Array<ArrayBuffer>;
+  #attributes = spawnAttributes();
   #shell: Uint8Array<ArrayBuffer>;
   #pid = new Int32Array(1);
   #pidBytes = new Uint8Array(this.#pid.buffer);
@@ -33,21 +33,8 @@ export class Spawner {
     private readonly script: string,
     private readonly shell = SYSTEM_SHELL,
   ) {
+    this.#actions = fileActions(stateDirectory);
     this.#shell = cString(shell.path);
-    // Not sigfillset, which leaves out 32 and 33: glibc would have them ignored in the child.
-    const everySignal = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
-    libc.posix_spawnattr_init(this.#attributes);
-    libc.posix_spawnattr_setsigdefault(this.#attributes, everySignal);
-    libc.posix_spawnattr_setsigmask(this.#attributes, new Uint8Array(SIGNAL_SET_BYTES));
-    libc.posix_spawnattr_setflags(this.#attributes, SETSIGDEF | SETSIGMASK | SETSID);
-    const nowhere = cString("/dev/null");
-    libc.posix_spawn_file_actions_init(this.#actions);
-    libc.posix_spawn_file_actions_addopen(this.#actions, 0, nowhere, 0, 0);
-    libc.posix_spawn_file_actions_addopen(this.#actions, 1, nowhere, O_WRONLY, 0);
-    libc.posix_spawn_file_actions_addopen(this.#actions, 2, nowhere, O_WRONLY, 0);
-    libc.posix_spawn_file_actions_addchdir_np(this.#actions, cString(stateDirectory));
-    // glibc 2.34 and later; elsewhere close-on-exec, which all our descriptors have, must do.
-    libc.posix_spawn_file_actions_addclosefrom_np?.(this.#actions, 3);
   }
 
   spawn(start: ShimStart): Spawned {
@@ -76,4 +63,32 @@ export class Spawner {
     }
     return { pid: this.#pid[0]! };
   }
+}
+
+/** Default signals, an empty signal mask, a session of its own. */
+export function spawnAttributes(): Uint8Array<ArrayBuffer> {
+  const attributes = new Uint8Array(ATTRIBUTES_BYTES);
+  // Not sigfillset, which leaves out 32 and 33: glibc would have them ignored in the child.
+  const everySignal = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
+  libc.posix_spawnattr_init(attributes);
+  libc.posix_spawnattr_setsigdefault(attributes, everySignal);
+  libc.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIGNAL_SET_BYTES));
+  libc.posix_spawnattr_setflags(attributes, SETSIGDEF | SETSIGMASK | SETSID);
+  return attributes;
+}
+
+/** No descriptor but the standard streams: /dev/null, or `output` for what it writes. */
+export function fileActions(directory: string, output?: number): Uint8Array<ArrayBuffer> {
+  const actions = new Uint8Array(FILE_ACTIONS_BYTES);
+  const nowhere = cString("/dev/null");
+  libc.posix_spawn_file_actions_init(actions);
+  libc.posix_spawn_file_actions_addopen(actions, 0, nowhere, 0, 0);
+  for (const fd of [1, 2]) {
+    if (output !== undefined) libc.posix_spawn_file_actions_adddup2(actions, output, fd);
+    else libc.posix_spawn_file_actions_addopen(actions, fd, nowhere, O_WRONLY, 0);
+  }
+  libc.posix_spawn_file_actions_addchdir_np(actions, cString(directory));
+  // glibc 2.34 and later; elsewhere close-on-exec, which all our descriptors have, must do.
+  libc.posix_spawn_file_actions_addclosefrom_np?.(actions, 3);
+  return actions;
 }

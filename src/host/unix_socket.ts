@@ -14,38 +14,36 @@ export interface Peer {
   readonly gid: number;
 }
 
-/** Somebody else answers at a path where we were to listen. */
-export class SocketTaken extends Error {
-  constructor(path: string) {
-    super(
-      `another program answers at ${path}; stop it first, or use another runtime directory ` +
-        "(--runtime-dir)",
-    );
-    this.name = "SocketTaken";
-  }
+export interface Listener {
+  readonly fd: number;
+  /** Before it is closed: only then its inode cannot have become another's. */
+  removePath(): void;
 }
 
 /**
- * Listens at a path, in the place of a socket there at which nobody answers. It is bound under
- * another name and renamed, so that the path leads to a listening socket from its first moment and
- * with its right mode: anyone may connect, and is answered by who the kernel says they are.
- * Throws SocketTaken, SystemError, or an Error when the path is too long for a socket address.
+ * Listens at a path, in the place of whatever was there. It is bound under another name and renamed,
+ * so that the path leads to a listening socket from its first moment and with its right mode: anyone
+ * may connect, and is answered by who the kernel says they are. Throws SystemError, or an Error when
+ * the path is too long for a socket address.
  */
-export function listenUnix(path: string): number {
+export function listenUnix(path: string): Listener {
   const temporary = `${path}.${Deno.pid}`;
-  const name = cString(temporary);
-  if (name.length > PATH_BYTES) {
-    throw new Error(`the socket path ${path} is longer than ${PATH_BYTES - 12} bytes`);
-  }
-  if (isAnswered(path)) throw new SocketTaken(path);
-  const address = unixAddress(name);
-  const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
+  const address = addressOf(temporary);
+  const fd = must("socket", newSocket());
   removeLeftover(temporary);
   must(`bind ${temporary}`, libc.bind(fd, address, address.length));
   Deno.chmodSync(temporary, SOCKET_MODE);
   must("listen", libc.listen(fd, BACKLOG));
+  const own = Deno.lstatSync(temporary);
   Deno.renameSync(temporary, path);
-  return fd;
+  return { fd, removePath: () => removeIfStill(path, own) };
+}
+
+/** Throws an Error when the path is too long. */
+export function addressOf(path: string): Uint8Array<ArrayBuffer> {
+  const name = cString(path);
+  if (name.length > PATH_BYTES) throw new Error(`the socket path ${path} is too long`);
+  return unixAddress(name);
 }
 
 /** struct sockaddr_un (unix(7)). `name`: a path ended by NUL, or an abstract name, which begins with it. */
@@ -56,13 +54,17 @@ export function unixAddress(name: Uint8Array): Uint8Array<ArrayBuffer> {
   return address;
 }
 
-/** A full backlog is an answer too. */
-function isAnswered(path: string): boolean {
-  const address = unixAddress(cString(path));
-  const fd = must("socket", libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0));
-  const isTaken = libc.connect(fd, address, address.length) === 0 || lastErrno() === errno.EAGAIN;
-  libc.close(fd);
-  return isTaken;
+export function newSocket(): number {
+  return libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0);
+}
+
+function removeIfStill(path: string, own: Deno.FileInfo): void {
+  try {
+    const { dev, ino } = Deno.lstatSync(path);
+    if (dev === own.dev && ino === own.ino) Deno.removeSync(path);
+  } catch {
+    // Somebody else has tidied up.
+  }
 }
 
 /** One who died before the rename can have had our number: PID 1 always has. */

@@ -19,9 +19,10 @@ export interface ArrayMember {
   readonly size: number;
 }
 
-/** In the environment of each job of an array. */
-export const INDEX_VARIABLE = "HOLDFAST_ARRAY_INDEX";
-export const ARRAY_VARIABLE = "HOLDFAST_ARRAY_ID";
+/** What each job of an array has in its environment. */
+export function variablesOf({ id, index }: ArrayMember): Record<string, string> {
+  return { HOLDFAST_ARRAY_ID: String(id), HOLDFAST_ARRAY_INDEX: String(index) };
+}
 
 export const MAX_ARRAY_SIZE = 10_000;
 const MAX_INDEX = 1_000_000_000;
@@ -34,17 +35,25 @@ export function parseArray(text: string): JobArray | string {
     return "must have a whole number above 0 after the %";
   }
   const indexes = new Set<number>();
+  // Counted before they are made, what is there twice too: a short text may name very many.
+  let count = 0;
   for (const range of ranges!.split(",")) {
     const [, first, last = first, step = "1"] = /^(\d+)(?:-(\d+)(?::(\d+))?)?$/.exec(range) ?? [];
     const [from, to, by] = [first ?? "", last ?? "", step].map(wholeNumber);
     if (from === undefined || to === undefined || !by || from > to) {
       return "must be written as 1-100, 0-9:2 or 1,3,7-9, with %10 for ten at once";
     }
-    if ((to - from) / by >= MAX_ARRAY_SIZE) return TOO_MANY;
+    count += Math.floor((to - from) / by) + 1;
+    if (count > MAX_ARRAY_SIZE) return TOO_MANY;
     for (let index = from; index <= to; index += by) indexes.add(index);
-    if (indexes.size > MAX_ARRAY_SIZE) return TOO_MANY;
   }
   return { indexes: [...indexes].sort((a, b) => a - b), atOnce };
+}
+
+/** The same as parseArray's, without its indexes: every job of an array is asked for it. */
+export function atOnceOf(text: string): number | undefined {
+  const [, limit] = text.split("%");
+  return limit === undefined ? undefined : wholeNumber(limit);
 }
 
 const TOO_MANY = `must have at most ${MAX_ARRAY_SIZE} jobs`;

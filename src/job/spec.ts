@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { parseArray } from "./job_array.ts";
+import { MAX_ARRAY_SIZE, parseArray } from "./job_array.ts";
 import { type Limits, limitsSchema } from "./limits.ts";
 
 /** exclusive: its CPUs are no other pinned job's; shared: those with the fewest pinned jobs. */
@@ -124,7 +124,7 @@ const schema = v.strictObject(
     after: v.optional(
       v.pipe(
         v.array(whole(1, Number.MAX_SAFE_INTEGER), "must be a list of job ids"),
-        v.maxLength(1000, "must have at most 1000 ids"),
+        v.maxLength(MAX_ARRAY_SIZE, `must have at most ${MAX_ARRAY_SIZE} ids`),
         v.transform((ids) => [...new Set(ids)].sort((a, b) => a - b)),
       ),
       [],

@@ -1,7 +1,7 @@
 /** What the journal's rows mean: the one place where columns become jobs and events. */
 
 import type { Attempt, Demand, LiveJob, Reason, State, Stop, Stopping, Usage } from "../job/job.ts";
-import { type ArrayMember, parseArray } from "../job/job_array.ts";
+import { type ArrayMember, atOnceOf } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 
 /** A job as it is told to others. Times are ms since 1970. */
@@ -89,7 +89,7 @@ export function demandOf(spec: FullSpec, arrayId?: number): Demand {
     pool: spec.pool,
     pin: spec.pin,
     notBeforeMs: spec.notBefore === undefined ? undefined : Date.parse(spec.notBefore),
-    array: arrayId === undefined ? undefined : { id: arrayId, atOnce: atOnce(spec) },
+    array: arrayId === undefined ? undefined : { id: arrayId, atOnce: atOnceOf(spec.array ?? "") },
     cpus: spec.cpus,
     memory: spec.memory,
     priority: spec.priority,
@@ -124,11 +124,6 @@ function attempt(row: Row): Attempt {
   const ground = { bootId: row.boot_id, pidNamespace: row.pid_namespace };
   const { attempts: number, token, cgroup } = row;
   return { number, token, ground, cgroup: cgroup ?? undefined, cpuSet: cpuSet(row) };
-}
-
-function atOnce({ array = "" }: FullSpec): number | undefined {
-  const parsed = parseArray(array);
-  return typeof parsed === "string" ? undefined : parsed.atOnce;
 }
 
 function arrayMember(row: Row): ArrayMember | undefined {

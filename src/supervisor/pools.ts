@@ -31,6 +31,12 @@ export class Pools {
     return this.#pools.get(name);
   }
 
+  /** How many of its jobs may run at once: none while it is paused, or is not known any more. */
+  limitOf(name: string): number {
+    const pool = this.#pools.get(name);
+    return !pool || pool.paused ? 0 : pool.limit ?? Infinity;
+  }
+
   all(): PoolStatus[] {
     const jobs = this.jobs();
     return [...this.#pools.values()].map((pool) => withCounts(pool, jobs));

@@ -1,27 +1,39 @@
 /**
- * The queued jobs: those that are ready, in the order in which they start, and those that wait for
- * others to complete. Memory only; the journal is the truth and can always rebuild it.
+ * The queued jobs: those that are ready, in lanes, and those that wait for others to complete, for a
+ * time or for their release. Memory only; the journal is the truth and can always rebuild it.
  */
 
 import type { QueuedJob } from "../job/job.ts";
-import { startOrder } from "./schedule.ts";
+import { Heap } from "./heap.ts";
+import { type Lane, Lanes } from "./lanes.ts";
+
+interface Waiting {
+  job: QueuedJob;
+  /** Ids of jobs that must complete first. */
+  readonly on: Set<number>;
+}
 
 export class Queue {
-  #ready: QueuedJob[] = [];
-  #blocked = new Map<number, { job: QueuedJob; on: Set<number> }>();
-  #dependents = new Map<number, Set<number>>();
+  readonly #lanes = new Lanes();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #dependents = new Map<number, Set<number>>();
+  /** Those that wait for a time; some may have left since. */
+  readonly #times = new Heap<QueuedJob>((a, b) => timeOf(a) < timeOf(b));
+  #nowMs = 0;
 
   get size(): number {
-    return this.#ready.length + this.#blocked.size;
+    return this.#lanes.size + this.#waiting.size;
+  }
+
+  /** The ready jobs. */
+  lanes(): Iterable<Lane> {
+    return this.#lanes;
   }
 
   /** `on`: ids of the jobs that it still waits for. */
   add(job: QueuedJob, on: readonly number[]): void {
-    if (on.length === 0) {
-      this.#ready.splice(this.#place(job), 0, job);
-      return;
-    }
-    this.#blocked.set(job.id, { job, on: new Set(on) });
+    if (timeOf(job) > this.#nowMs) this.#times.push(job);
+    this.#put({ job, on: new Set(on) });
     for (const id of on) {
       const ids = this.#dependents.get(id) ?? new Set();
       this.#dependents.set(id, ids.add(job.id));
@@ -29,17 +41,38 @@ export class Queue {
   }
 
   remove(job: QueuedJob): void {
-    if (this.#blocked.delete(job.id)) return;
-    const place = this.#place(job);
-    if (this.#ready[place]?.id === job.id) this.#ready.splice(place, 1);
+    if (!this.#lanes.remove(job)) this.#waiting.delete(job.id);
   }
 
-  ready(): Iterable<QueuedJob> {
-    return this.#ready;
+  /** The same job, held or released. */
+  replace(job: QueuedJob): void {
+    const on = this.#waiting.get(job.id)?.on ?? new Set();
+    this.remove(job);
+    this.#put({ job, on });
   }
 
-  isBlocked(id: number): boolean {
-    return this.#blocked.has(id);
+  /** Ids of the jobs that must complete before this one can start. */
+  waitsFor(id: number): number[] {
+    return [...this.#waiting.get(id)?.on ?? []];
+  }
+
+  /**
+   * Tells the time, wall clock ms: jobs whose time has come become ready. Returns the next time at
+   * which one's does.
+   */
+  tellTime(nowMs: number): number | undefined {
+    this.#nowMs = nowMs;
+    for (let job; (job = this.#times.pop());) {
+      if (timeOf(job) > nowMs) {
+        this.#times.push(job);
+        return timeOf(job);
+      }
+      const waiting = this.#waiting.get(job.id);
+      if (!waiting) continue;
+      this.#waiting.delete(job.id);
+      this.#put(waiting);
+    }
+    return undefined;
   }
 
   /**
@@ -48,27 +81,24 @@ export class Queue {
    */
   ended(id: number, completed: boolean): QueuedJob[] {
     const dependents = [...this.#dependents.get(id) ?? []].flatMap((dependent) =>
-      this.#blocked.get(dependent) ?? []
+      this.#waiting.get(dependent) ?? []
     );
     this.#dependents.delete(id);
-    const lost: QueuedJob[] = [];
-    for (const { job, on } of dependents) {
-      on.delete(id);
-      if (completed && on.size > 0) continue;
-      this.#blocked.delete(job.id);
-      if (completed) this.add(job, []);
-      else lost.push(job);
+    for (const waiting of dependents) {
+      this.#waiting.delete(waiting.job.id);
+      waiting.on.delete(id);
+      if (completed) this.#put(waiting);
     }
-    return lost;
+    return completed ? [] : dependents.map(({ job }) => job);
   }
 
-  #place(job: QueuedJob): number {
-    let low = 0, high = this.#ready.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (startOrder(this.#ready[middle]!, job) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  #put(waiting: Waiting): void {
+    const { job, on } = waiting;
+    if (job.held || on.size > 0 || timeOf(job) > this.#nowMs) this.#waiting.set(job.id, waiting);
+    else this.#lanes.add(job);
   }
+}
+
+function timeOf({ demand }: QueuedJob): number {
+  return demand.notBeforeMs ?? 0;
 }

@@ -9,6 +9,7 @@
 
 import type { ProcessIdentity } from "../job/identity.ts";
 import { type Attempt, isStarted, type StartedJob } from "../job/job.ts";
+import { type ArrayMember, variablesOf } from "../job/job_array.ts";
 import type { Log } from "../job/log.ts";
 import { DEFAULT_ENVIRONMENT, type FullSpec } from "../job/spec.ts";
 import {
@@ -109,7 +110,7 @@ export class Reconciler {
   }
 
   /** Starts the shim of an attempt that has been journaled. */
-  spawn(id: number, attempt: Attempt, spec: FullSpec): void {
+  spawn(id: number, attempt: Attempt, spec: FullSpec, array?: ArrayMember): void {
     const { files, processes, grip, look, clock } = this.parts;
     let refused: Spawned & { refused: string };
     try {
@@ -120,7 +121,7 @@ export class Reconciler {
         token: attempt.token,
         directory: spec.directory ?? "/",
         command: spec.command,
-        environment: spec.environment ?? DEFAULT_ENVIRONMENT,
+        environment: { ...spec.environment ?? DEFAULT_ENVIRONMENT, ...array && variablesOf(array) },
       });
       if ("pid" in spawned) {
         grip.spawned(id, spawned.pid);

@@ -11,7 +11,8 @@ import { differingField, type FullSpec, type InvalidField } from "../job/spec.ts
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
-import type { Free } from "./schedule.ts";
+import { sizeText } from "../units.ts";
+import type { Amount } from "./lanes.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface RequestsParts {
@@ -19,7 +20,7 @@ export interface RequestsParts {
   readonly journal: Journal;
   readonly files: Files;
   readonly clock: Clock;
-  readonly capacity: Free;
+  readonly capacity: Amount;
   readonly maxQueued: number;
   /** The one user whose jobs can be run. */
   readonly user: string;
@@ -27,6 +28,8 @@ export interface RequestsParts {
   /** What the machine has against a job that could start now: its directory or command. */
   readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
 }
+
+const MAX_ARRAY_BYTES = 2 ** 28;
 
 export class Requests {
   constructor(private readonly parts: RequestsParts) {}
@@ -150,7 +153,9 @@ export class Requests {
         `is ${spec.pool}, and this node has no such pool; holdfast set-pool makes one`;
       return { field: "pool", message };
     }
-    const unknown = spec.after.find((id) => !journal.job(id));
+    const tooBig = tooBigArray(spec);
+    if (tooBig) return { field: "array", message: tooBig };
+    const unknown = spec.after.find((id) => !journal.stateOf(id));
     if (unknown !== undefined) {
       return { field: "after", message: `names job ${unknown}, which is not known` };
     }
@@ -163,6 +168,14 @@ export class Requests {
 function indexesOf({ array }: FullSpec): readonly number[] | undefined {
   const parsed = array === undefined ? array : parseArray(array);
   return typeof parsed === "string" ? undefined : parsed?.indexes;
+}
+
+/** Every job of an array has its spec in the journal: what is wrong with so many so big ones. */
+function tooBigArray(spec: FullSpec): string | undefined {
+  const jobs = indexesOf(spec)?.length ?? 1;
+  if (jobs * JSON.stringify(spec).length <= MAX_ARRAY_BYTES || jobs === 1) return undefined;
+  return `has ${jobs} jobs, which would need more than ${sizeText(MAX_ARRAY_BYTES)} of journal; ` +
+    "send a smaller environment";
 }
 
 /** A signal by its number, or its name with or without SIG; undefined when there is none such. */

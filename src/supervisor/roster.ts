@@ -20,6 +20,8 @@ import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import { demandOf } from "../store/records.ts";
 import type { Aftermath } from "./aftermath.ts";
+import { Allocations } from "./allocations.ts";
+import type { Lane } from "./lanes.ts";
 import { Pools } from "./pools.ts";
 import { Queue } from "./queue.ts";
 
@@ -33,7 +35,9 @@ export interface RosterParts {
 export class Roster {
   readonly #live = new Map<number, LiveJob>();
   #queue = new Queue();
-  #used = { jobs: 0, cpus: 0, memory: 0 };
+  #allocations = new Allocations();
+  /** Of the youngest job; none is queued as if it were older, whatever the clock did. */
+  #submittedAtMs = 0;
   readonly pools: Pools;
 
   /** Called in the turn in which a job has ended or gone back to the queue. */
@@ -49,11 +53,14 @@ export class Roster {
     this.pools.load();
     this.#live.clear();
     this.#queue = new Queue();
-    this.#used = { jobs: 0, cpus: 0, memory: 0 };
-    const jobs = this.parts.journal.liveJobs();
-    for (const job of jobs) this.#live.set(job.id, job);
-    for (const job of jobs) {
-      if (isStarted(job)) this.#use(job, 1);
+    this.#allocations = new Allocations();
+    this.#submittedAtMs = 0;
+    const { journal, clock } = this.parts;
+    const jobs = journal.liveJobs();
+    for (const job of jobs) this.#live.set(job.id, this.#inOrder(job));
+    this.#queue.tellTime(clock.wallMs());
+    for (const job of this.#live.values()) {
+      if (isStarted(job)) this.#allocations.set(job, clock.bootMs());
       else this.#queue.add(job, job.demand.after.filter((id) => this.#live.has(id)));
     }
   }
@@ -72,12 +79,22 @@ export class Roster {
   }
 
   started(): StartedJob[] {
-    return this.all().filter(isStarted);
+    return this.#allocations.jobs();
   }
 
-  /** Queued jobs that could start, in the order in which they should. */
-  ready(): Iterable<QueuedJob> {
-    return this.#queue.ready();
+  /** The jobs that could start, by what they need. */
+  lanes(): Iterable<Lane> {
+    return this.#queue.lanes();
+  }
+
+  /** Ids of the jobs that must complete before this one can start. */
+  waitsFor(id: number): number[] {
+    return this.#queue.waitsFor(id);
+  }
+
+  /** Lets those start whose time has come. Returns when the next one's does, wall clock ms. */
+  tellTime(): number | undefined {
+    return this.#queue.tellTime(this.parts.clock.wallMs());
   }
 
   get queued(): number {
@@ -85,8 +102,8 @@ export class Roster {
   }
 
   /** What started jobs hold. */
-  get used(): { readonly jobs: number; readonly cpus: number; readonly memory: number } {
-    return this.#used;
+  get allocations(): Allocations {
+    return this.#allocations;
   }
 
   /** Journals a new job and queues it. `array`: without an id for its first job. Returns its id. */
@@ -101,7 +118,14 @@ export class Roster {
     aftermath.tell(event);
     const demand = demandOf(spec, array && (array.id ?? id));
     const held = spec.hold ?? false;
-    const job: QueuedJob = { id, demand, attempts: 0, submittedAtMs, state: "QUEUED", held };
+    const job = this.#inOrder<QueuedJob>({
+      id,
+      demand,
+      attempts: 0,
+      submittedAtMs,
+      state: "QUEUED",
+      held,
+    });
     this.#live.set(id, job);
     this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
     const failed = demand.after.find((other) => this.#hasFailed(other));
@@ -115,10 +139,11 @@ export class Roster {
     const { clock, journal, aftermath } = this.parts;
     aftermath.tell(journal.record(after, change, clock.wallMs()));
     aftermath.then(() => this.#tell(after, change));
-    if (job.state === "QUEUED") this.#queue.remove(job);
-    else if (!isStarted(after)) this.#use(job, -1);
+    const isHold = job.state === "QUEUED" && after.state === "QUEUED";
+    if (job.state === "QUEUED" && !isHold) this.#queue.remove(job);
     if (isEnded(after)) {
       this.#live.delete(after.id);
+      this.#allocations.remove(after.id);
       this.onLeft(after.id);
       const completed = after.state === "COMPLETED";
       for (const other of this.#queue.ended(after.id, completed)) {
@@ -127,8 +152,10 @@ export class Roster {
       return after;
     }
     this.#live.set(after.id, after);
-    if (job.state === "QUEUED" && isStarted(after)) this.#use(after, 1);
-    if (after.state === "QUEUED") {
+    if (isStarted(after)) this.#allocations.set(after, clock.bootMs());
+    else if (isHold) this.#queue.replace(after);
+    else {
+      this.#allocations.remove(after.id);
       this.onLeft(after.id);
       this.#queue.add(after, []);
     }
@@ -144,14 +171,13 @@ export class Roster {
   /** A job that is no longer in the journal has ended long ago; its dependents knew its end then. */
   #hasFailed(id: number): boolean {
     if (this.#live.has(id)) return false;
-    const state = this.parts.journal.job(id)?.state;
+    const state = this.parts.journal.stateOf(id);
     return state !== undefined && state !== "COMPLETED";
   }
 
-  #use(job: StartedJob, sign: 1 | -1): void {
-    this.#used.jobs += sign;
-    this.#used.cpus += sign * job.demand.cpus;
-    this.#used.memory += sign * job.demand.memory;
+  #inOrder<J extends LiveJob>(job: J): J {
+    this.#submittedAtMs = Math.max(this.#submittedAtMs, job.submittedAtMs);
+    return { ...job, submittedAtMs: this.#submittedAtMs };
   }
 
   #tell(job: Job, change: Change): void {

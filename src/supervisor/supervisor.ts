@@ -16,17 +16,20 @@ import { type Journal, JournalUnavailable } from "../store/journal.ts";
 import type { EventRecord } from "../store/records.ts";
 import { Aftermath } from "./aftermath.ts";
 import { hasEndedByItself } from "./decide.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { Forecast } from "./forecast.ts";
 import type { LogBounds } from "./log_bounds.ts";
 import { Reconciler } from "./reconciler.ts";
+import { nextRetryMs } from "./retry.ts";
 import { Roster } from "./roster.ts";
-import { type Free, schedule } from "./schedule.ts";
+import type { Amount } from "./lanes.ts";
 
 export interface Parts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
   readonly files: Files;
-  readonly capacity: Free;
+  readonly capacity: Amount;
   readonly log: Log;
   readonly logBounds: LogBounds;
   /** A token that nobody else has or can guess. */
@@ -42,16 +45,14 @@ interface Request {
   respond(answer: Answer<any>): void;
 }
 
-/** Starts in one turn: more wait for the next, so that requests are heard in between. */
-const STARTS_A_TURN = 16;
 const TRIES_FOR_ROOM = 3;
-const FIRST_RETRY_MS = 100, LAST_RETRY_MS = 10_000;
 
 export class Supervisor {
   readonly #aftermath = new Aftermath();
   readonly #grip: Grip;
   readonly #survey: Survey;
   readonly #reconciler: Reconciler;
+  readonly #dispatcher: Dispatcher;
   readonly #subscribers = new Set<(events: readonly EventRecord[]) => void>();
   #requests: Request[] = [];
   #toLook = new Map<number, Evidence | undefined>();
@@ -59,8 +60,6 @@ export class Supervisor {
   #maySchedule = false;
   #isDraining = false;
   #degraded?: { message: string; retryMs: number };
-  /** Why the node can start nothing now, and when that is tried again. */
-  #held?: { message: string; retryMs: number; untilBootMs: number };
   #closing?: "terminate" | "handOver";
 
   readonly roster: Roster;
@@ -80,7 +79,14 @@ export class Supervisor {
       roster: this.roster,
       aftermath: this.#aftermath,
       look: (id) => this.look(id),
-      onSpawned: (nodeCause) => this.#noteStart(nodeCause),
+      onSpawned: (nodeCause) => this.#dispatcher.spawned(nodeCause),
+    });
+    this.#dispatcher = new Dispatcher({
+      ...parts,
+      roster: this.roster,
+      reconciler: this.#reconciler,
+      aftermath: this.#aftermath,
+      queueTurn: () => this.#queueTurn(),
     });
     this.subscribe((events) => {
       for (const { id, state } of events) if (state === "STARTING") logBounds.watch(id);
@@ -95,7 +101,7 @@ export class Supervisor {
   }
 
   get status() {
-    const { jobs, cpus, memory } = this.roster.used;
+    const { size: jobs, used: { cpus, memory } } = this.roster.allocations;
     return {
       cpusAllocated: cpus,
       memoryAllocated: memory,
@@ -103,7 +109,7 @@ export class Supervisor {
       running: jobs,
       draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
-      cannotStart: this.#held?.message,
+      cannotStart: this.#dispatcher.cannotStart,
       shortOfSpace: this.parts.logBounds.shortage,
     };
   }
@@ -140,6 +146,20 @@ export class Supervisor {
       if (id !== undefined) this.look(id);
       else this.#reconciler.endingFamilies().forEach((id) => this.look(id));
     }
+  }
+
+  /** Why a queued job has not started, and when it will; undefined for any other. */
+  forecast(id: number): Forecast | undefined {
+    const job = this.roster.get(id);
+    if (job?.state !== "QUEUED") return undefined;
+    return this.#dispatcher.forecast(job, this.#startsNothing());
+  }
+
+  #startsNothing(): string | undefined {
+    if (this.#closing) return "the supervisor to start again: it is ending";
+    if (this.#degraded) return `the journal: ${this.#degraded.message}`;
+    if (this.#isDraining) return "the node, which is draining";
+    return undefined;
   }
 
   /** What should become of every live job by what can be seen now. */
@@ -233,7 +253,7 @@ export class Supervisor {
       const answers = this.#transact(() => {
         const answers = requests.map(answer);
         for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, true);
-        this.#startJobs();
+        if (this.#maySchedule && !this.#isDraining && !this.#closing) this.#dispatcher.startJobs();
         return answers;
       });
       this.#finish(requests.map((request, i) => () => request.respond(answers[i]!)));
@@ -260,43 +280,6 @@ export class Supervisor {
         this.#load();
       }
     }
-  }
-
-  #startJobs(): void {
-    if (!this.#maySchedule || this.#isDraining || this.#closing) return;
-    if (this.#held && this.parts.clock.bootMs() < this.#held.untilBootMs) return;
-    const { capacity, processes, journal, newToken, clock } = this.parts;
-    const { cpus, memory } = this.roster.used;
-    const free = { cpus: capacity.cpus - cpus, memory: capacity.memory - memory };
-    const starts = schedule(this.roster.ready(), free, this.#held ? 1 : STARTS_A_TURN);
-    for (const job of starts) {
-      const attempt = {
-        number: job.attempts + 1,
-        token: newToken(),
-        ground: processes.ground,
-      };
-      this.roster.change(job, { kind: "starting", attempt });
-      const { spec } = journal.job(job.id)!;
-      this.#aftermath.then(() => this.#reconciler.spawn(job.id, attempt, spec));
-    }
-    if (starts.length === STARTS_A_TURN) {
-      this.#aftermath.then(() => clock.after(0, () => this.#queueTurn()));
-    }
-  }
-
-  /** A node that could not start a job is given time, and tried with one job at a time. */
-  #noteStart(nodeCause: string | undefined): void {
-    const { clock, log } = this.parts;
-    if (nodeCause === undefined) {
-      if (!this.#held) return;
-      this.#held = undefined;
-      log.info("jobs can be started again");
-      return this.#queueTurn();
-    }
-    if (!this.#held) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
-    const retryMs = nextRetryMs(this.#held?.retryMs);
-    this.#held = { message: nodeCause, retryMs, untilBootMs: clock.bootMs() + retryMs };
-    clock.after(retryMs, () => this.#queueTurn());
   }
 
   /** After the commit: replies first, since somebody waits for them. */
@@ -357,10 +340,6 @@ export class Supervisor {
   #loadDraining(): void {
     this.#isDraining = this.parts.journal.setting("draining") === "yes";
   }
-}
-
-function nextRetryMs(beforeMs = FIRST_RETRY_MS / 2): number {
-  return Math.min(LAST_RETRY_MS, beforeMs * 2);
 }
 
 function answer(request: Request): Answer<unknown> {

@@ -121,6 +121,9 @@ type Recovery (
   interrupted: int
 )
 
+# That the supervisor was last asked to be replaced by the binary now installed, and why it was not
+type NotReplaced (at: string, message: string)
+
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
 # shortOfSpace: why logs of running jobs are cut below their limits
 type NodeStatus (
@@ -138,6 +141,7 @@ type NodeStatus (
   degraded: ?string,
   cannotStart: ?string,
   shortOfSpace: ?string,
+  notReplaced: ?NotReplaced,
   recovery: Recovery
 )
 
@@ -281,6 +285,11 @@ export interface Recovery {
   interrupted: number;
 }
 
+export interface NotReplaced {
+  at: string;
+  message: string;
+}
+
 export interface NodeStatus {
   name: string;
   version: string;
@@ -296,6 +305,7 @@ export interface NodeStatus {
   degraded?: string;
   cannotStart?: string;
   shortOfSpace?: string;
+  notReplaced?: NotReplaced;
   recovery: Recovery;
 }
 

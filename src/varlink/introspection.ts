@@ -2,7 +2,7 @@
 
 import { version } from "../version.ts";
 import { INTERFACE_DESCRIPTION, INTERFACE_NAME } from "./interface.ts";
-import type { Call } from "./server.ts";
+import type { Call } from "./connection.ts";
 
 export const SERVICE = "org.varlink.service";
 

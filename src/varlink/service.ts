@@ -5,6 +5,7 @@ import type { Refusal } from "../job/refusal.ts";
 import { isInvalid, readSpec } from "../job/spec.ts";
 import { type Requests, signalNumber } from "../supervisor/requests.ts";
 import type { Answer, Supervisor } from "../supervisor/supervisor.ts";
+import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
 import { INTERFACE_NAME, type NodeStatus } from "./interface.ts";
@@ -16,9 +17,9 @@ import {
   type Parameters,
   readParameters,
 } from "./parameters.ts";
-import type { Call, Service } from "./server.ts";
+import type { Call, Service } from "./connection.ts";
 import type { Streams } from "./streams.ts";
-import { wireEvent, wireJob } from "./wire.ts";
+import { time, wireEvent, wireJob } from "./wire.ts";
 
 export interface ServiceParts {
   readonly supervisor: Supervisor;
@@ -26,6 +27,7 @@ export interface ServiceParts {
   readonly journal: Journal;
   readonly streams: Streams;
   readonly log: Log;
+  readonly clock: Clock;
   readonly uid: number;
   readonly node: () => NodeStatus;
 }
@@ -93,7 +95,7 @@ export class HoldfastService implements Service {
 }
 
 function handlers(
-  { supervisor, requests, journal, streams, node }: ServiceParts,
+  { supervisor, requests, journal, streams, clock, node }: ServiceParts,
   change: (call: Call, decide: () => object, isChange?: boolean) => void,
 ): Handlers {
   const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
@@ -111,6 +113,15 @@ function handlers(
       },
       isChange,
     );
+  const outlook = (id: number) => {
+    const found = supervisor.forecast(id);
+    if (!found) return {};
+    const { waiting, startsAtMs } = found;
+    return {
+      waiting,
+      expectedStart: startsAtMs && time(clock.wallMs() + startsAtMs - clock.bootMs()),
+    };
+  };
   return {
     Submit(call, { spec: input }) {
       const spec = readSpec(input);
@@ -127,7 +138,8 @@ function handlers(
       // It changes nothing in the journal: a job that fills the disk can be killed.
       changeJob(call, () => requests.signal(id, number), false);
     },
-    Status: (call, { id }) => known(call, id, (job) => call.reply({ job: wireJob(job) })),
+    Status: (call, { id }) =>
+      known(call, id, (job) => call.reply({ job: { ...wireJob(job), ...outlook(id) } })),
     List(call, { limit, ...query }) {
       const jobs = journal.list({ ...query, limit: limit + 1 });
       const page = jobs.slice(0, limit);

@@ -5,7 +5,7 @@ import type { LogFiles, LogPiece, LogStream } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Parameters } from "./parameters.ts";
-import type { Call } from "./server.ts";
+import type { Call } from "./connection.ts";
 import { wireEvent, wireJob } from "./wire.ts";
 
 /** An empty reply now and then tells a client that a silent stream is not a dead one. */
@@ -69,8 +69,8 @@ export class Streams {
           call.reply({ event: wireEvent(event) }, { continues: true });
         }
         if (events.length === 0) return;
-        isPaused = call.isFull;
-        if (isPaused) call.whenRead(resume);
+        isPaused = call.mustPause;
+        if (isPaused) call.whenFree(resume);
       }
     };
     const resume = () => {
@@ -106,7 +106,7 @@ export class Streams {
       for (const { name, reader } of readers) {
         for (let piece; (piece = reader.next());) {
           call.reply(wirePiece(name, piece), { continues: true });
-          if (call.isFull) return call.whenRead(pump);
+          if (call.mustPause) return call.whenFree(pump);
         }
       }
       if (isLast) {

@@ -5,10 +5,14 @@ import {
   cpus,
   duration,
   grace,
+  indexes,
   jobId,
   jobIds,
+  poolLimit,
+  poolName,
   priority,
   size,
+  time,
   variable,
 } from "../../src/cli/arguments.ts";
 import { addSpecOptions, readSpec } from "../../src/cli/submit.ts";
@@ -17,7 +21,7 @@ import { socketsNamed } from "../../src/cli/upgrade.ts";
 
 Deno.test("a wrong argument is refused with a right one", () => {
   const wrong: [(text: string) => unknown, string[]][] = [
-    [jobId, ["0", "-1", "x", "", "1.5", "1e3"]],
+    [jobId, ["0", "-1", "x", "", "1.5", "1e3", "12_", "12_x", "_3", "0_3", "1_2_3"]],
     [jobIds, ["1,,2", "1,x"]],
     [duration, ["", "-5", "5w", "1h30"]],
     [size, ["", "5x", "-1M"]],
@@ -26,6 +30,10 @@ Deno.test("a wrong argument is refused with a right one", () => {
     [grace, ["2d"]],
     [priority, ["", "1.5", "--1", "99999999999999999999"]],
     [variable, ["NAME", "=value", ""]],
+    [time, ["", "soon", "25:00", "2026-02-30 10:00"]],
+    [indexes, ["", "x", "5-1", "1-5%0", "1-99999"]],
+    [poolName, ["", "a/b", "a b", "x".repeat(65)]],
+    [poolLimit, ["", "-1", "few", "1000001"]],
   ];
   for (const [read, texts] of wrong) {
     for (const text of texts) assert.throws(() => read(text), InvalidArgumentError, text);
@@ -63,10 +71,12 @@ Deno.test("what the command line takes is what a spec may hold", () => {
     assert.deepEqual([field({ [name]: most }), field({ [name]: most + 1 })], [false, true], name);
     assert.throws(() => read(String(most + 1)), InvalidArgumentError, name);
   }
+  const when = { notBefore: time("18:00"), array: indexes("0-9:2%3"), pool: poolName("gpu-1.a") };
+  assert.equal(field(when), false);
 });
 
 Deno.test("ids come one by one or with commas, in the order typed", () => {
-  assert.deepEqual(jobIds("9,3", jobIds("12")), [12, 9, 3]);
+  assert.deepEqual(jobIds("9,3_7", jobIds("12")), [{ id: 12 }, { id: 9 }, { id: 3, index: 7 }]);
 });
 
 Deno.test("the value of a variable may hold an equals sign, or nothing", () => {
@@ -96,6 +106,9 @@ Deno.test("two dashes end the options of submit", () => {
 Deno.test("options are sent in the units of the protocol, and only those typed", () => {
   const spec = specOf("--memory", "2G", "--timeout", "0", "--grace", "1m", "--priority", "-5", "x");
   assert.deepEqual([spec.memory, spec.timeout, spec.grace, spec.priority], [2 ** 31, 0, 60, -5]);
+  const late = specOf("--not-before", "+1h", "--hold", "--array", "1-3", "--pool", "gpu", "x");
+  assert.deepEqual([late.hold, late.array, late.pool], [true, "1-3", "gpu"]);
+  assert.match(late.notBefore!, /^\d{4}-.*T.*Z$/);
   const plain = JSON.parse(JSON.stringify(specOf("x")));
   assert.deepEqual(Object.keys(plain).sort(), ["command", "directory", "environment"]);
 });
@@ -107,11 +120,15 @@ Deno.test("a directory is absolute, from where the caller is", () => {
 });
 
 Deno.test("the environment is the caller's, without what belongs to a job of its own", () => {
-  const names = ["HOLDFAST_TOKEN", "HOLDFAST_JOB_ID", "HOLDFAST_TEST_FLAVOUR", "odd.name"];
+  const own = ["TOKEN", "JOB_ID", "ARRAY_ID", "ARRAY_INDEX"].map((name) => `HOLDFAST_${name}`);
+  const names = [...own, "HOLDFAST_TEST_FLAVOUR", "odd.name"];
   for (const name of names) Deno.env.set(name, "salt");
   try {
     const full = specOf("--env", "EXTRA=more", "x").environment!;
-    assert.deepEqual(names.map((name) => full[name]), [undefined, undefined, "salt", undefined]);
+    assert.deepEqual(
+      names.filter((name) => name in full).map((name) => [name, full[name]]),
+      [["HOLDFAST_TEST_FLAVOUR", "salt"]],
+    );
     assert.equal(full.EXTRA, "more");
     const clean = specOf("--clean-env", "--env", "EXTRA=more", "x").environment!;
     assert.deepEqual([clean.HOLDFAST_TEST_FLAVOUR, clean.EXTRA], [undefined, "more"]);

@@ -12,6 +12,9 @@ const REFUSALS: Record<string, number> = {
   KeyConflict: 5,
   JobEnded: 5,
   NotRunning: 5,
+  NotQueued: 5,
+  NoSuchPool: 3,
+  PoolInUse: 5,
   QueueFull: 5,
   Draining: 5,
   JournalUnavailable: 5,
@@ -28,6 +31,8 @@ const PARAMETERS = {
   state: "FAILED",
   what: "connections",
   parameter: "signal",
+  name: "gpu",
+  jobs: 4,
 };
 
 Deno.test("each refusal of the supervisor has its exit code and says what it is about", () => {

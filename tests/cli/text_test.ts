@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../assert.ts";
-import { exitCodeOf } from "../../src/cli/job_text.ts";
+import { describeJob, exitCodeOf, usageCells } from "../../src/cli/job_text.ts";
 import { columns, layOut, layOutFacts, printable } from "../../src/cli/table.ts";
 import { ConfigError, makeConfig } from "../../src/config.ts";
 import { configPaths, runtimeDirectory, socketPath, stateDirectory } from "../../src/paths.ts";
@@ -69,10 +69,10 @@ Deno.test("a narrow table keeps its first columns; its widest gives way first", 
 
 Deno.test("a fact that is too long goes on in the next line, and nothing of it is lost", () => {
   const text = "aaaa bbbb cccc dddd eeee ffff";
-  assertEquals(layOutFacts([["Name", text], ["Other", undefined]]), [`Name:       ${text}`]);
-  assertEquals(layOutFacts([["Name", text]], 32), [
-    "Name:       aaaa bbbb cccc dddd",
-    "            eeee ffff",
+  assertEquals(layOutFacts([["Name", text], ["Other", undefined]]), [`Name:        ${text}`]);
+  assertEquals(layOutFacts([["Name", text]], 33), [
+    "Name:        aaaa bbbb cccc dddd",
+    "             eeee ffff",
   ]);
   assertEquals(layOutFacts([["Name", text]], 12), [
     "Name: aaaa",
@@ -92,6 +92,45 @@ Deno.test("run and wait exit as the job did, and a stopped job is never a succes
     undefined,
     undefined,
   ]);
+});
+
+Deno.test("a queued job tells what it waits for and when it starts; one that has ended what it used", () => {
+  const job: Job = {
+    id: 14,
+    spec: { command: ["x"], cpus: 1, array: "1-9", notBefore: "2026-11-24T18:00:00Z", pool: "gpu" },
+    uid: 0,
+    state: "QUEUED",
+    adopted: false,
+    released: false,
+    held: true,
+    waiting: "its release",
+    expectedStart: "2026-11-25T18:00:00Z",
+    array: { id: 12, index: 3, size: 9 },
+    submittedAt: "2026-11-24T10:00:00Z",
+  };
+  const told = (job: Job, names: string[]) =>
+    describeJob(job, 0).filter((line) => names.includes(line.split(":")[0]!))
+      .map((line) => line.replace(/ +/g, " "));
+  const waits = ["Waits for", "Starts", "Held"];
+  assertEquals(told(job, ["Job", "State", "Array", "Pool", "Not before", ...waits]), [
+    "Job: 12_3 (id 14)",
+    "State: QUEUED (held)",
+    "Waits for: its release",
+    "Starts: by 2026-11-25T18:00:00Z at the latest, if jobs run as long as they may",
+    "Held: until holdfast release 12_3",
+    "Array: 12, 9 jobs, indexes 1-9",
+    "Not before: 2026-11-24T18:00:00Z",
+    "Pool: gpu",
+  ]);
+  const usage = { userTimeMs: 1500, systemTimeMs: 700, maxMemory: 3 << 20, readBytes: 0 };
+  const ended: Job = { ...job, state: "COMPLETED", usage };
+  assertEquals(told(ended, ["CPU time", "Peak memory", "Read", "Written", ...waits]), [
+    "CPU time: 2.2s (1.5s user, 0.7s system)",
+    "Peak memory: 3.0 MiB",
+    "Read: 0 B",
+  ]);
+  assertEquals(usageCells(usage), ["1.5s", "0.7s", "3.0 MiB", "0 B", ""]);
+  assertEquals(usageCells(undefined), ["", "", "", "", ""]);
 });
 
 Deno.test("places come from flags, then the environment, then the user", () => {

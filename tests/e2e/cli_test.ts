@@ -5,8 +5,9 @@ import { columns } from "../../src/cli/table.ts";
 import { BINARY, Home, type Output, until } from "./home.ts";
 
 const VERBS = [
-  "daemon submit run cancel status list wait logs watch signal resubmit",
-  "history node drain resume prune recover rebuild upgrade",
+  "daemon submit run cancel status list wait logs watch signal hold release resubmit",
+  "history node drain resume pools set-pool remove-pool pause-pool resume-pool",
+  "prune recover rebuild upgrade",
 ].join(" ").split(" ");
 
 Deno.test("every verb has help with an example", async () => {
@@ -78,7 +79,10 @@ Deno.test("what is no verb or option is an error with --help too, and the neares
 Deno.test("a wrong value is told in one sentence that says which are right", async () => {
   await using home = new Home();
   const told: [string[], string][] = [
-    [["status", "x"], "a job's id is a whole number such as 12, and 'x' is not"],
+    [
+      ["status", "x"],
+      "a job's id is a whole number such as 12, or 12_3 in an array, and 'x' is not",
+    ],
     [
       ["submit", "--timeout", "1000000d", "true"],
       "--timeout: '1000000d' is not a duration from 0 to 3650d, such as 90, 90s, 5m, 2h or 1d",
@@ -153,12 +157,14 @@ Deno.test({
     const words = ["sh", "-c", "# \u65e5\u672c\u8a9e ".repeat(20)];
     const id = await home.submit(words, { name: "n".repeat(150) });
     await home.wait(id);
+    const array = await home.submit(words, { array: "1-3", name: "n" });
     for (const width of [10, 17, 40, 100]) {
-      const script = `stty cols ${width}; "$BINARY" list; "$BINARY" status ${id}; "$BINARY" node`;
+      const script = `stty cols ${width}; "$BINARY" list; ` +
+        `"$BINARY" status ${id}; "$BINARY" status ${array}; "$BINARY" list --usage; "$BINARY" node`;
       const { stdout } = await inShell(home, 'script -qec "$1" /dev/null', script);
       // deno-lint-ignore no-control-regex
       const lines = stdout.replace(/\x1b\[\d*m/g, "").split("\r\n");
-      assertMatch(lines[0]!, /^ID {2}ST/);
+      assertMatch(lines[0]!, /^ID +S/);
       for (const line of lines) assert(columns(line) <= width, `${width}: ${line}`);
     }
   },
@@ -166,19 +172,19 @@ Deno.test({
 
 Deno.test("the tour of the README runs as it is printed", async () => {
   await using home = new Home();
-  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
-  const [, tour] = /^## A tour\n(.*?)^## /ms.exec(readme)!;
-  const [first, second] = [...tour!.matchAll(/^```\n(.*?)^```$/gms)].map(([, text]) => text!);
-  const commands = (text: string) =>
-    [...text.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
-  const bin = `${home.directory}/bin`;
-  Deno.mkdirSync(bin);
-  Deno.symlinkSync(BINARY, `${bin}/holdfast`);
-  const go = `cd ${home.directory}; PATH=${bin}:$PATH\n`;
-  assertEquals((await inShell(home, `${go}(${commands(first!)}\n) >/dev/null`)).code, 0);
+  const [first, second] = blocks("A tour");
+  const { code } = await inShell(home, `${place(home)}(${commands(first!)}\n) >/dev/null`);
+  assertEquals(code, 0);
   await until("the supervisor answers", () => home.answers());
-  const { stdout } = await inShell(home, go + commands(second!));
+  const { stdout } = await inShell(home, place(home) + commands(second!));
   assertEquals(stdout, second!.replace(/^\$ .*\n/gm, ""));
+});
+
+Deno.test("the commands for scheduling in the README say what is printed", async () => {
+  await using home = await Home.start();
+  const [text] = blocks("Scheduling");
+  const { stdout } = await inShell(home, `${place(home)}exec 2>&1\n${commands(text!)}`);
+  assertEquals(stdout, text!.replace(/^\$ .*\n/gm, ""));
 });
 
 Deno.test("submit prints the id alone; status, list and history tell the job", async () => {
@@ -186,7 +192,7 @@ Deno.test("submit prints the id alone; status, list and history tell the job", a
   const { stdout } = await home.run("submit", "--name", "greet", "sh", "-c", "echo hello; exit 7");
   assertEquals(stdout, "1\n");
   assertEquals((await home.run("wait", "1")).code, 7);
-  assertMatch((await home.run("status", "1")).stdout, /State: {6}FAILED\n(.|\n)*Exit code: {2}7:0/);
+  assertMatch((await home.run("status", "1")).stdout, /State: {7}FAILED\n(.|\n)*Exit code: {3}7:0/);
   const list = (await home.run("list")).stdout;
   assertMatch(
     list,
@@ -306,6 +312,23 @@ Deno.test("recover --dry-run tells the plan of a stopped supervisor and changes 
   Deno.writeTextFileSync(`${home.directory}/go`, "");
   assertEquals((await home.wait(id)).exitCode, "3:0");
 });
+
+/** Blocks of commands in a section of the README. */
+function blocks(section: string): string[] {
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const [, text] = new RegExp(`^## ${section}\\n(.*?)^## `, "ms").exec(readme)!;
+  return [...text!.matchAll(/^```\n(.*?)^```$/gms)].map(([, block]) => block!);
+}
+
+function commands(block: string): string {
+  return [...block.matchAll(/^\$ (.*)$/gm)].map(([, line]) => line).join("\n");
+}
+
+/** Script that goes to the home, with the binary as `holdfast` on the way. */
+function place(home: Home): string {
+  const link = 'mkdir -p bin; ln -sf "$BINARY" bin/holdfast';
+  return `cd ${home.directory}; ${link}; PATH=$PWD/bin:$PATH\n`;
+}
 
 /** Runs a shell's script as a person with this home would, with the binary as $BINARY. */
 async function inShell(home: Home, script: string, ...words: string[]): Promise<Output> {

@@ -120,6 +120,7 @@ Deno.test("an invalid job is refused by the name of the field", async () => {
     [{ command: ["true"], memory: Number.MAX_SAFE_INTEGER }, "memory", /gives out/],
     [{ command: ["true"], environment: { "A=B": "c" } }, "environment", /./],
     [{ command: ["true"], environment: { A: 1 } }, "environment", /./],
+    [{ command: ["true"], environment: [] }, "environment", /object of strings/],
     [{ command: ["true"], user: "nobody" }, "user", /must be/],
     [{ command: ["true"], after: [99] }, "after", /job 99/],
     [{ command: ["true"], colour: "red" }, "colour", /not a field/],
@@ -310,4 +311,65 @@ Deno.test("a client that asks for much and reads nothing holds up nobody", async
   assert(Number(rss) < 400_000, `${rss} kB resident`);
   greedy.close();
   await written;
+});
+
+Deno.test("many clients that ask for much and read it hold up neither others nor deadlines", async () => {
+  await using home = await Home.start();
+  const environment = { PADDING: "x".repeat(20_000) };
+  for (let i = 0; i < 20; i++) await home.submit(["true"], { environment });
+  const call = JSON.stringify({ method: "io.holdfast.List", parameters: {} }) + "\0";
+  const calls = new TextEncoder().encode(call.repeat(2000));
+  const greedy = await Promise.all(
+    Array.from({ length: 20 }, () => Deno.connect({ transport: "unix", path: home.socket })),
+  );
+  let answered = 0;
+  const reading = greedy.map(async (connection) => {
+    await connection.write(calls);
+    const buffer = new Uint8Array(1 << 18);
+    for (let count; (count = await connection.read(buffer).catch(() => null));) answered += count;
+  });
+  await until("all are served", () => answered > 20 << 20);
+  const id = await home.submit(["sleep", "1000"], { timeout: 1, grace: 1 });
+  assertEquals((await home.wait(id)).reason, "timeout");
+  for (const connection of greedy) connection.close();
+  await Promise.allSettled(reading);
+});
+
+Deno.test("a call that wants no answer is done although its peer leaves while others keep us busy", async () => {
+  await using home = await Home.start();
+  const environment = { PADDING: "x".repeat(20_000) };
+  for (let i = 0; i < 20; i++) await home.submit(["true"], { environment });
+  using greedy = await RawPeer.connect(home);
+  const list = JSON.stringify({ method: "io.holdfast.List", parameters: {} }) + "\0";
+  await greedy.send(list.repeat(500));
+  for (let i = 0; i < 10; i++) {
+    using peer = await RawPeer.connect(home);
+    const method = "io.holdfast.Drain";
+    await peer.send(JSON.stringify({ method, parameters: {}, oneway: true }) + "\0");
+  }
+  await until("it drains", async () => {
+    const { node } = await home.use((client) => client.call("Node", {}));
+    return node.draining;
+  });
+});
+
+Deno.test("calls that wait behind another hold no more memory than a message may", async () => {
+  await using home = await Home.start();
+  const id = await home.submit(["sleep", "1000"]);
+  using peer = await RawPeer.connect(home);
+  const wait = JSON.stringify({ method: "io.holdfast.Wait", parameters: { id } }) + "\0";
+  const spec = { command: ["true"], environment: { PADDING: "x".repeat(900_000) } };
+  const submit = JSON.stringify({ method: "io.holdfast.Submit", parameters: { spec } }) + "\0";
+  await peer.send(wait);
+  let isSent = false;
+  const sending = peer.send(submit.repeat(20)).then(() => isSent = true);
+  // Whoever is read from is read from at least once in the time of each of these.
+  await home.use(async (client) => {
+    for (let i = 0; i < 500; i++) await client.call("Status", { id });
+  });
+  assert(!isSent, "what is not begun is not read");
+  await home.cancel(id);
+  assertEquals((await peer.receive()).parameters.job.id, id);
+  for (let i = 1; i <= 20; i++) assertEquals((await peer.receive()).parameters.job.id, id + i);
+  await sending;
 });

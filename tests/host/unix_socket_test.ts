@@ -15,7 +15,7 @@ Deno.test("a socket that a supervisor of the same pid left half made is no obsta
   try {
     (await Deno.connect({ transport: "unix", path })).close();
   } finally {
-    libc.close(listener);
+    libc.close(listener.fd);
     Deno.removeSync(directory, { recursive: true });
   }
 });

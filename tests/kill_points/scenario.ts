@@ -227,11 +227,13 @@ class Watch {
   }
 }
 
+/** One that has been killed may have no process any more before its end is noticed. */
 async function unlessEnded(call: Promise<unknown>): Promise<void> {
   try {
     await call;
   } catch (error) {
-    if (!(error instanceof VarlinkError && error.name === "JobEnded")) throw error;
+    const isOver = error instanceof VarlinkError && ["JobEnded", "NotRunning"].includes(error.name);
+    if (!isOver) throw error;
   }
 }
 

@@ -25,7 +25,9 @@ export async function tryPoint(point: KillPoint, tries = 3): Promise<Trial> {
   try {
     await scenario.prepare();
     isPrepared = true;
-    isKilled = !await scenario.live(supervisorWrapper(home, point), point.supervisor !== undefined);
+    // Where all that is to be executed is killed, a successor cannot be tried.
+    const upgrades = point.supervisor !== undefined && point.mode !== "spawn";
+    isKilled = !await scenario.live(supervisorWrapper(home, point), upgrades);
     if (isKilled && !await scenario.live(point.mode === "machine" ? MACHINE : [], false)) {
       broken.push("the second supervisor was killed too");
     } else broken.push(...await brokenPromises(scenario, point));

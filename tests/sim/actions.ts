@@ -17,7 +17,11 @@ export type Action =
       readonly grace: number;
       readonly priority: number;
       readonly follows: boolean;
+      readonly inPool: boolean;
+      readonly hold: boolean;
     }
+    | { readonly kind: "hold" | "release" }
+    | { readonly kind: "pool"; readonly limit: number; readonly paused: boolean }
     | { readonly kind: "askAgain" | "cancel" | "signal" | "prune" | "terminate" | "reboot" }
     | {
       readonly kind:
@@ -76,6 +80,9 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "killLeader" }),
     () => ({ seed, kind: "askAgain" }),
     () => ({ seed, kind: "signal" }),
+    () => ({ seed, kind: "hold" }),
+    () => ({ seed, kind: "release" }),
+    () => ({ seed, kind: "pool", limit: chance.below(3), paused: chance.oneIn(3) }),
     () => ({ seed, kind: "prune" }),
     () => ({ seed, kind: "terminate" }),
     () => ({ seed, kind: "reboot" }),
@@ -121,5 +128,7 @@ function drawSubmit(chance: Chance, seed: number, key: string): Action {
     grace: chance.below(4),
     priority: chance.below(3),
     follows: chance.oneIn(5),
+    inPool: chance.oneIn(4),
+    hold: chance.oneIn(10),
   };
 }

@@ -8,7 +8,7 @@ import { Refused } from "../../src/job/refusal.ts";
 import { Chance } from "./chance.ts";
 import type { Action } from "./actions.ts";
 import { commandOf, sleep } from "./scripts.ts";
-import { Truth, Violation } from "./truth.ts";
+import { POOL, Truth, Violation } from "./truth.ts";
 import { CHECK_MS, type Life, World } from "./world.ts";
 
 export interface Outcome {
@@ -37,6 +37,7 @@ export function play(actions: readonly Action[], seed: number): Outcome {
   };
   try {
     world.start();
+    player.setPool(2, false);
     for (const action of actions) player.act(action);
     player.settle();
     return outcome(truth.broken?.message);
@@ -73,6 +74,15 @@ class Player {
           truth.ofId(id)!.isSignalled = true;
           life.requests.signal(id, 18);
         });
+      case "hold":
+      case "release":
+        return this.#change(
+          chance,
+          action.kind,
+          ({ requests }, id) => requests[action.kind](id, false),
+        );
+      case "pool":
+        return this.setPool(action.limit, action.paused);
       case "prune":
         // A key is known for as long as its job is, so nobody prunes who may still ask again.
         if (truth.unacknowledged().length > 0) return;
@@ -162,12 +172,31 @@ class Player {
       if (degraded !== undefined) continue;
       if (draining) this.#drain(false);
       else if (queued + running === 0) break;
+      else if (queued > 0) this.#letGo();
     }
     // The regular check finds what nothing has told of.
     world.sleep(CHECK_MS);
     this.#run(LAST_STEPS, chance);
     truth.onCommit();
     truth.checkSettled();
+  }
+
+  setPool(limit: number, paused: boolean): void {
+    this.world.deliver(`pool of ${limit}`, ({ supervisor }) => {
+      supervisor.request(() => supervisor.roster.pools.set(POOL, { limit, paused }), () => {});
+    });
+  }
+
+  /** What waits for somebody waits no more. */
+  #letGo(): void {
+    const { roster } = this.world.life!.supervisor;
+    if (roster.pools.get(POOL)?.paused) this.setPool(2, false);
+    for (const job of roster.all()) {
+      if (job.state !== "QUEUED" || !job.held) continue;
+      this.world.deliver(`release ${job.id}`, ({ supervisor, requests }) => {
+        supervisor.request(() => requests.release(job.id, false), () => {});
+      });
+    }
   }
 
   #drain(isOn: boolean): void {
@@ -185,12 +214,13 @@ class Player {
   }
 
   #submit(action: Action & { kind: "submit" }, chance: Chance): void {
-    const { key, plan, cpus, timeout, grace, priority, follows } = action;
+    const { key, plan, cpus, timeout, grace, priority, follows, inPool, hold } = action;
     const known = this.truth.acknowledged();
     const after = follows && known.length > 0 ? [chance.pick(known)] : [];
     this.truth.submitted(key, plan, timeout * 1000);
     const command = commandOf(plan);
-    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, after });
+    const waits = { after, hold, pool: inPool ? POOL : undefined };
+    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, ...waits });
     this.#ask(key);
   }
 

@@ -84,7 +84,19 @@ const MUTANTS: Mutant[] = [
   {
     fault: "more is given out than there is",
     file: "src/supervisor/schedule.ts",
-    from: "job.demand.cpus > cpus ||",
+    from: "need.cpus <= free.cpus && ",
+    to: "",
+  },
+  {
+    fault: "a pool's limit does not hold",
+    file: "src/supervisor/schedule.ts",
+    from: "poolRoom(pool) - this.#takenOf(pool)",
+    to: "poolRoom(pool)",
+  },
+  {
+    fault: "a held job starts",
+    file: "src/supervisor/queue.ts",
+    from: "job.held || ",
     to: "",
   },
   {

@@ -22,7 +22,12 @@ interface Row {
   readonly ended_at: number | null;
   readonly cpus: number | null;
   readonly released: number | null;
+  readonly held: number;
+  readonly pool: string | null;
 }
+
+/** The one pool of a simulated node. */
+export const POOL = "p";
 
 /** What really happened to a job, by its key. */
 interface Fact {
@@ -44,7 +49,7 @@ interface Fact {
 }
 
 const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
-  allocated_cpus AS cpus, released
+  allocated_cpus AS cpus, released, held, json_extract(spec, '$.pool') AS pool
   FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
@@ -53,6 +58,7 @@ export class Truth implements Witness {
   world!: World;
   #ended = new Map<number, string>();
   #stopping = new Set<number>();
+  #inPool = 0;
   isShuttingDown = false;
   /** How often jobs ended for which reason. */
   readonly ends = new Map<string, number>();
@@ -150,7 +156,7 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
-    const { cpus, jobs } = this.world.life!.supervisor.roster.used;
+    const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
     this.#must(cpus === 0 && jobs === 0, `${cpus} CPUs of ${jobs} jobs are still counted`);
   }
 
@@ -158,6 +164,13 @@ export class Truth implements Witness {
     const held = rows.filter(({ state }) => state === "STARTING" || state === "RUNNING");
     const cpus = held.reduce((sum, row) => sum + row.cpus!, 0);
     this.#must(cpus <= CAPACITY.cpus, `${cpus} CPUs are given out`);
+    for (const { id, held: isHeld } of held) this.#must(!isHeld, `job ${id} started while held`);
+    const before = this.#inPool;
+    this.#inPool = held.filter(({ pool }) => pool === POOL).length;
+    if (this.#inPool <= before) return;
+    const row = this.world.database.prepare("SELECT * FROM pools WHERE name = ?").get(POOL);
+    const limit = row?.paused ? 0 : row?.job_limit ?? Infinity;
+    this.#must(this.#inPool <= Number(limit), `${this.#inPool} jobs of a pool of ${limit} run`);
   }
 
   #checkRow(row: Row): void {
@@ -235,7 +248,7 @@ export class Truth implements Witness {
       "SELECT state FROM events WHERE job_id = ? ORDER BY sequence",
     ).all(id).map((event: Record<string, unknown>) => String(event.state));
     const allowed: Record<string, string[]> = {
-      QUEUED: ["STARTING", "FAILED", "CANCELLED"],
+      QUEUED: ["QUEUED", "STARTING", "FAILED", "CANCELLED"],
       STARTING: ["STARTING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
       RUNNING: ["RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
     };

@@ -52,7 +52,7 @@ interface Timer {
   readonly go: () => void;
 }
 
-export const CAPACITY = { cpus: 4, memory: 1000 };
+export const CAPACITY = { cpus: 4, memory: 1000, pinned: 4 };
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
 const LOG_LIMIT = 1e15;

@@ -1,0 +1,111 @@
+/**
+ * The state and the runtime directory of a supervisor: where they are, that they can be used, and that
+ * the state directory is ours or nobody's. What another program keeps is neither locked nor touched.
+ */
+
+import { resolve } from "node:path";
+import { type Config, ConfigError } from "./config.ts";
+import { cString, errorText, lastErrno, libc } from "./host/libc.ts";
+import { runtimeDirectory, stateDirectory } from "./paths.ts";
+
+const F_OK = 0, X_OK = 1, W_OK = 2;
+/** sun_path of unix(7), without its NUL and the pid that is appended while the socket is made. */
+const SOCKET_PATH_BYTES = 99;
+
+export interface Places {
+  readonly state: string;
+  readonly runtime: string;
+  readonly socket: string;
+}
+
+interface Kind {
+  readonly what: string;
+  readonly flag: string;
+  readonly key: string;
+}
+
+const STATE: Kind = { what: "state directory", flag: "--state-dir", key: "state_dir" };
+const RUNTIME: Kind = { what: "runtime directory", flag: "--runtime-dir", key: "runtime_dir" };
+
+/** Throws NoPlace. */
+export function places(config: Config): Places {
+  const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
+  const state = absolute(stateDirectory(config.state_dir, surroundings));
+  const runtime = absolute(runtimeDirectory(config.runtime_dir, surroundings));
+  return { state, runtime, socket: `${runtime}/control.sock` };
+}
+
+/** Whether those that exist can be used. Changes nothing. Throws ConfigError. */
+export function check({ state, runtime, socket }: Places): void {
+  const { length } = new TextEncoder().encode(socket);
+  if (length > SOCKET_PATH_BYTES) {
+    const limit = `the socket's path may have ${SOCKET_PATH_BYTES} bytes, and has ${length}`;
+    throw unusable(RUNTIME, runtime, `is too long: ${limit}`);
+  }
+  if (exists(state)) {
+    refuseUnwritable(STATE, state);
+    refuseForeignState(state);
+  }
+  if (exists(runtime)) refuseUnwritable(RUNTIME, runtime);
+}
+
+/** Makes them where they are missing. Throws ConfigError. */
+export function prepare(places: Places): void {
+  check(places);
+  const { state, runtime } = places;
+  make(STATE, state, 0o700);
+  attempt(STATE, state, "cannot be made private", () => Deno.chmodSync(state, 0o700));
+  make(RUNTIME, runtime, 0o755);
+}
+
+/** A directory that does not exist or is empty may become ours. Throws ConfigError. */
+export function refuseForeignState(state: string): void {
+  let names: string[] = [];
+  attempt(STATE, state, "cannot be read", () => {
+    names = [...Deno.readDirSync(state)].map(({ name }) => name);
+  });
+  const foreign = names.find((name) => !isAnyones(name));
+  if (foreign === undefined || names.some(isSurelyOurs)) return;
+  throw unusable(STATE, state, `holds ${foreign}, which is not ours, and no journal of Holdfast`);
+}
+
+/** `runs` or `lock` alone are not: others call theirs so too. */
+function isSurelyOurs(name: string): boolean {
+  return name.startsWith("journal.db") || name === "exits";
+}
+
+/** What the file system makes itself, and what is ours as soon as nothing else is there. */
+function isAnyones(name: string): boolean {
+  return name === "lost+found" || name === "lock" || name === "runs" || isSurelyOurs(name);
+}
+
+function make(kind: Kind, path: string, mode: number): void {
+  attempt(kind, path, "cannot be made", () => Deno.mkdirSync(path, { recursive: true, mode }));
+}
+
+function refuseUnwritable(kind: Kind, path: string): void {
+  // The dot makes it fail for what is not a directory.
+  if (libc.access(cString(`${path}/.`), W_OK | X_OK) === 0) return;
+  throw unusable(kind, path, `cannot be written: ${errorText(lastErrno())}`);
+}
+
+function exists(path: string): boolean {
+  return libc.access(cString(path), F_OK) === 0;
+}
+
+function attempt(kind: Kind, path: string, problem: string, body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    throw unusable(kind, path, `${problem}: ${(error as Error).message.replace(/: \w+ '.*/, "")}`);
+  }
+}
+
+/** Without the dots of a relative path: it must lead there when the working directory is gone. */
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : resolve(path);
+}
+
+function unusable({ what, flag, key }: Kind, path: string, problem: string): ConfigError {
+  return new ConfigError(`the ${what} ${path} ${problem}; give another with ${flag} or ${key}`);
+}

@@ -1,0 +1,123 @@
+/**
+ * Starts jobs: has it decided which, journals their attempts within the turn, and leaves the shims
+ * to be spawned after the commit. A node that cannot start a job is given time, and tried with one
+ * job at a time.
+ */
+
+import type { QueuedJob } from "../job/job.ts";
+import type { Log } from "../job/log.ts";
+import type { Clock, Processes } from "../ports.ts";
+import type { Journal } from "../store/journal.ts";
+import type { Aftermath } from "./aftermath.ts";
+import { type Forecast, forecast } from "./forecast.ts";
+import type { Amount } from "./lanes.ts";
+import type { Reconciler } from "./reconciler.ts";
+import { nextRetryMs } from "./retry.ts";
+import type { Roster } from "./roster.ts";
+import { type Scene, schedule } from "./schedule.ts";
+
+export interface DispatcherParts {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly processes: Processes;
+  readonly capacity: Amount;
+  readonly log: Log;
+  /** A token that nobody else has or can guess. */
+  readonly newToken: () => string;
+  readonly roster: Roster;
+  readonly reconciler: Reconciler;
+  readonly aftermath: Aftermath;
+  /** Asks for another turn. */
+  readonly queueTurn: () => void;
+}
+
+/** Starts in one turn: more wait for the next, so that requests are heard in between. */
+const STARTS_A_TURN = 16;
+/** While a job waits for a time: the wall clock may jump, so it is asked now and then. */
+const LONGEST_SLEEP_MS = 60_000;
+
+export class Dispatcher {
+  /** Why the node can start nothing now, and when that is tried again. */
+  #stuck?: { message: string; retryMs: number; untilBootMs: number };
+  #cancelWake = () => {};
+
+  constructor(private readonly parts: DispatcherParts) {}
+
+  /** Why the node can start nothing now. */
+  get cannotStart(): string | undefined {
+    return this.#stuck?.message;
+  }
+
+  /** Within a turn. */
+  startJobs(): void {
+    const { clock, roster, aftermath, queueTurn } = this.parts;
+    if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return;
+    this.#wakeAt(roster.tellTime());
+    const { starts } = schedule(this.#scene(), this.#stuck ? 1 : STARTS_A_TURN);
+    for (const job of starts) this.#start(job);
+    if (starts.length === STARTS_A_TURN) aftermath.then(() => clock.after(0, queueTurn));
+  }
+
+  /** Told of each spawn; `nodeCause`: why the node could not. */
+  spawned(nodeCause: string | undefined): void {
+    const { clock, log, queueTurn } = this.parts;
+    if (nodeCause === undefined) {
+      if (!this.#stuck) return;
+      this.#stuck = undefined;
+      log.info("jobs can be started again");
+      return queueTurn();
+    }
+    if (!this.#stuck) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
+    const retryMs = nextRetryMs(this.#stuck?.retryMs);
+    this.#stuck = { message: nodeCause, retryMs, untilBootMs: clock.bootMs() + retryMs };
+    clock.after(retryMs, queueTurn);
+  }
+
+  /** Why a queued job has not started, and when it will. `node`: why nothing starts. */
+  forecast(job: QueuedJob, node: string | undefined): Forecast {
+    const { roster, clock } = this.parts;
+    const { pool, notBeforeMs = 0 } = job.demand;
+    const isEarly = notBeforeMs > clock.wallMs();
+    const stuck = this.#stuck && `the node, which cannot start jobs: ${this.#stuck.message}`;
+    const obstacles = {
+      held: job.held,
+      after: roster.waitsFor(job.id),
+      notBefore: isEarly ? new Date(notBeforeMs).toISOString() : undefined,
+      node: node ?? stuck,
+      pool: pool === undefined ? undefined : roster.pools.get(pool) ?? { name: pool },
+    };
+    return forecast(job, obstacles, this.#scene());
+  }
+
+  #start(job: QueuedJob): void {
+    const { processes, journal, newToken, roster, reconciler, aftermath } = this.parts;
+    const attempt = { number: job.attempts + 1, token: newToken(), ground: processes.ground };
+    roster.change(job, { kind: "starting", attempt });
+    const { spec, array } = journal.job(job.id)!;
+    aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));
+  }
+
+  #scene(): Scene {
+    const { capacity, clock, roster } = this.parts;
+    const { allocations, pools } = roster;
+    return {
+      lanes: roster.lanes(),
+      capacity,
+      used: allocations.used,
+      holdings: allocations.holdings,
+      poolRoom: (name) => pools.limitOf(name) - allocations.runningOf(name),
+      runningOfArray: (id) => allocations.runningOf(id),
+      nowMs: clock.bootMs(),
+    };
+  }
+
+  /** `wallMs`: when the next job's time comes. */
+  #wakeAt(wallMs: number | undefined): void {
+    this.#cancelWake();
+    this.#cancelWake = () => {};
+    if (wallMs === undefined) return;
+    const { clock, queueTurn } = this.parts;
+    const delayMs = Math.max(1, Math.min(wallMs - clock.wallMs(), LONGEST_SLEEP_MS));
+    this.#cancelWake = clock.after(delayMs, queueTurn);
+  }
+}
