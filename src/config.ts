@@ -22,6 +22,8 @@ export interface Config {
   readonly alert_above: number;
   /** s */
   readonly check_interval: number;
+  /** bytes */
+  readonly disk_reserve: number;
   readonly max_queued: number;
   readonly max_connections: number;
   readonly max_calls: number;
@@ -47,6 +49,7 @@ type ValueKind =
   | "number"
   | "size"
   | "buffer"
+  | "anySize"
   | "duration"
   | "interval"
   | "onStop"
@@ -85,6 +88,7 @@ export const configKeys: readonly Key[] = [
     10,
   ),
   row("check_interval", "interval", "DURATION", "how often all running jobs are checked", "5m"),
+  row("disk_reserve", "anySize", "SIZE", "what is kept free on the disk of state_dir", "256M"),
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
@@ -204,6 +208,7 @@ const READERS: Record<ValueKind, (value: unknown) => unknown> = {
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
   size: (value) => positive(parseSize(String(value))),
   buffer: (value) => atLeast(SMALLEST_BUFFER, parseSize(String(value))),
+  anySize: (value) => atLeast(0, parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
@@ -215,6 +220,7 @@ const EXPECTED: Record<ValueKind, string> = {
   name: "a name of letters, digits, dots, dashes and underscores",
   number: "a whole number from 1 to 999999999",
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
+  anySize: "a size up to 8191T, such as 0, 512M or 2G",
   buffer: "a size from 4096 to 8191T, such as 64K, 1M or 4M",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,

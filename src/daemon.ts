@@ -12,6 +12,7 @@ import { jobProcesses } from "./host/carriers.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
+import { HostLogFiles } from "./host/log_files.ts";
 import { findNice, type Nice } from "./host/nice.ts";
 import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
@@ -35,6 +36,7 @@ import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
 import { type Flags, readConfig } from "./settings.ts";
+import { LogBounds } from "./supervisor/log_bounds.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -122,6 +124,17 @@ async function supervise(
   claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
+  const logs = new HostLogFiles(state);
+  const logBounds = new LogBounds({
+    clock,
+    logs,
+    log,
+    limitOf: (id) =>
+      journal.job(id)?.spec.limits?.logSize ??
+        config.default_limits.logSize!,
+    reserve: config.disk_reserve,
+  });
+  logBounds.prepare();
   const journal = new Journal(journalFile(state, files), nodeName);
 
   if (!isInit) becomeSubreaper();
@@ -140,7 +153,7 @@ async function supervise(
   };
   const newToken = () => crypto.randomUUID();
   const { cpuIds } = limits;
-  const parts = { clock, journal, processes, files, capacity, cpuIds, log, newToken };
+  const parts = { clock, journal, processes, files, capacity, cpuIds, log, logBounds, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
@@ -170,7 +183,7 @@ async function supervise(
     requests,
     journal,
     clock,
-    streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
+    streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
     node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),

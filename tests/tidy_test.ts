@@ -35,6 +35,7 @@ const DECISIONS = [
   "heap.ts",
   "start_order.ts",
   "cpu_sets.ts",
+  "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
@@ -50,7 +51,7 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
+    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
     packages: [],
     pure: true,
   },

@@ -11,12 +11,10 @@ export interface CpuSet {
   readonly cpus: readonly number[];
 }
 
-/** The sets of the pinned jobs among these. */
-export function cpuSetsOf(started: readonly StartedJob[]): CpuSet[] {
-  return started.flatMap(({ demand, attempt }) =>
-    // A job that has a set and no pin would be a mistake; nobody else gets its CPUs.
-    attempt.cpuSet ? [{ pin: demand.pin ?? "exclusive", cpus: attempt.cpuSet }] : []
-  );
+/** The set of a pinned job. */
+export function cpuSetOf({ demand, attempt }: StartedJob): CpuSet | undefined {
+  // A job that has a set and no pin would be a mistake; nobody else gets its CPUs.
+  return attempt.cpuSet && { pin: demand.pin ?? "exclusive", cpus: attempt.cpuSet };
 }
 
 /** How many of the node's CPUs a job of this pin can have now. */

@@ -9,7 +9,7 @@ import type { Log } from "../job/log.ts";
 import type { Clock, Processes } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
-import { chooseCpus, type CpuSet, cpuSetsOf, freeCpus } from "./cpu_sets.ts";
+import { chooseCpus, freeCpus } from "./cpu_sets.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import type { Amount } from "./lanes.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -98,7 +98,7 @@ export class Dispatcher {
   #start(job: QueuedJob): boolean {
     const { processes, journal, newToken, roster, reconciler, aftermath, cpuIds } = this.parts;
     const { pin, cpus } = job.demand;
-    const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, this.#cpuSets());
+    const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;
     const { ground } = processes;
     const attempt = { number: job.attempts + 1, token: newToken(), ground, cpuSet };
@@ -108,14 +108,10 @@ export class Dispatcher {
     return true;
   }
 
-  #cpuSets(): CpuSet[] {
-    return cpuSetsOf(this.parts.roster.allocations.jobs());
-  }
-
   #scene(): Scene {
     const { capacity, clock, cpuIds, roster } = this.parts;
     const { allocations, pools } = roster;
-    const sets = this.#cpuSets();
+    const sets = allocations.cpuSets;
     const pinned = capacity.pinned - freeCpus("exclusive", cpuIds, sets);
     return {
       lanes: roster.lanes(),

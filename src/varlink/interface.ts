@@ -124,7 +124,8 @@ type Recovery (
 # That the supervisor was last asked to be replaced by the binary now installed, and why it was not
 type NotReplaced (at: string, message: string)
 
-# memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now
+# memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
+# shortOfSpace: why logs of running jobs are cut below their limits
 type NodeStatus (
   name: string,
   version: string,
@@ -139,6 +140,7 @@ type NodeStatus (
   draining: bool,
   degraded: ?string,
   cannotStart: ?string,
+  shortOfSpace: ?string,
   notReplaced: ?NotReplaced,
   recovery: Recovery
 )
@@ -178,8 +180,13 @@ method History(id: int) -> (events: []Event)
 # Streams; since: the sequence after which to begin, default only what is to come
 method Watch(since: ?int, id: ?int) -> (event: ?Event)
 
-# Streams; data: base64 of the bytes at offset
-method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (stream: ?Stream, offset: ?int, data: ?string)
+# Streams; data: base64 of the bytes at offset; cut: bytes left out directly before them, which are not kept
+method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (
+  stream: ?Stream,
+  offset: ?int,
+  data: ?string,
+  cut: ?int
+)
 
 method Node() -> (node: NodeStatus)
 
@@ -297,6 +304,7 @@ export interface NodeStatus {
   draining: boolean;
   degraded?: string;
   cannotStart?: string;
+  shortOfSpace?: string;
   notReplaced?: NotReplaced;
   recovery: Recovery;
 }
@@ -327,7 +335,7 @@ export interface Methods {
   Watch: [{ since?: number; id?: number }, { event?: Event }];
   Logs: [
     { id: number; stream?: Stream; offset?: number; follow?: boolean },
-    { stream?: Stream; offset?: number; data?: string },
+    { stream?: Stream; offset?: number; data?: string; cut?: number },
   ];
   Node: [Record<string, never>, { node: NodeStatus }];
   Drain: [Record<string, never>, { node: NodeStatus }];
