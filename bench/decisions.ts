@@ -52,6 +52,7 @@ function decisionUs(lanes: Lanes, used: number): number {
     holdings,
     poolRoom: () => Infinity,
     runningOfArray: () => 0,
+    sharedCpus: 0,
     nowMs: 0,
   };
   return median(Array.from({ length: ROUNDS }, () => {

@@ -96,7 +96,7 @@ const FLOOR = `
 run_every_other() {
   i=$1
   while [ $i -le ${JOBS} ]; do
-    HOLDFAST_JOB_ID=$i sh -c 'eval "$HOLDFAST_SHIM"' holdfast-shim $i claim / '' ${COMMAND} || exit 1
+    HOLDFAST_JOB_ID=$i sh -c 'eval "$HOLDFAST_SHIM"' holdfast-shim $i claim / "" "" ${COMMAND} || exit 1
     i=$((i + ${SLOTS}))
   done
 }

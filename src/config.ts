@@ -4,6 +4,9 @@
  * value is an error that names the line.
  */
 
+import { type LimitName, type Limits, mergeLimits } from "./job/limits.ts";
+import type { Pin } from "./job/spec.ts";
+import { limitText, parseLimit, parseLimitWord, WrongLimit } from "./limit_text.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 export interface Config {
@@ -22,6 +25,8 @@ export interface Config {
   readonly alert_above: number;
   /** s */
   readonly check_interval: number;
+  /** bytes */
+  readonly disk_reserve: number;
   readonly max_queued: number;
   readonly max_connections: number;
   readonly max_calls: number;
@@ -29,19 +34,33 @@ export interface Config {
   readonly max_message: number;
   /** bytes */
   readonly max_unread: number;
+  /** What jobs get that do not say. */
+  readonly default_limits: Limits;
+  /** The most that a job may ask for; of nice the least. */
+  readonly max_limits: Omit<Limits, "umask">;
+  /** s */
+  readonly max_timeout?: number;
+  readonly max_cpus?: number;
+  /** bytes */
+  readonly max_memory?: number;
+  readonly pin_jobs?: Pin;
 }
 
-type Kind =
+type ValueKind =
   | "path"
   | "name"
   | "number"
   | "size"
   | "buffer"
+  | "anySize"
   | "duration"
   | "interval"
   | "cgroup"
   | "cpuLimit"
-  | "onStop";
+  | "onStop"
+  | "pin";
+/** limits: a table in the file, and a flag that may be repeated. */
+type Kind = ValueKind | "limits";
 
 interface Key {
   readonly key: keyof Config;
@@ -88,6 +107,7 @@ export const configKeys: readonly Key[] = [
     10,
   ),
   row("check_interval", "interval", "DURATION", "how often all running jobs are checked", "5m"),
+  row("disk_reserve", "anySize", "SIZE", "what is kept free on the disk of state_dir", "256M"),
   row("max_queued", "number", "N", "queued jobs before submissions are refused", 100_000),
   row("max_connections", "number", "N", "clients connected at once", 512),
   row("max_calls", "number", "N", "calls of one client in flight", 1000),
@@ -99,7 +119,15 @@ export const configKeys: readonly Key[] = [
     "replies that a client may leave unread before it is not served on",
     "4M",
   ),
+  row("default_limits", "limits", "NAME=VALUE", "a limit of jobs that do not say; repeatable"),
+  row("max_limits", "limits", "NAME=VALUE", "the most that a job may ask for; repeatable"),
+  row("max_timeout", "duration", "DURATION", "the longest timeout of a job"),
+  row("max_cpus", "number", "N", "the most CPUs of one job"),
+  row("max_memory", "size", "SIZE", "the most memory of one job"),
+  row("pin_jobs", "pin", "exclusive|shared", "pin jobs to CPUs that do not say (default: do not)"),
 ];
+
+const DEFAULT_LOG_SIZE = 2 ** 30;
 
 /** Something in the configuration is wrong; the message says what and where. */
 export class ConfigError extends Error {
@@ -123,6 +151,11 @@ export function makeConfig(
   }
   const config: Record<string, unknown> = {};
   for (const { key, flag, kind, byDefault } of configKeys) {
+    if (kind === "limits") {
+      const inFile = limitsInFile(key, values[key], where);
+      config[key] = mergeLimits(limitsOfFlags(flag, flags[key]), inFile) ?? {};
+      continue;
+    }
     const fromFlag = flags[key];
     const value = fromFlag ?? values[key] ?? byDefault;
     if (value === undefined) continue;
@@ -133,7 +166,50 @@ export function makeConfig(
     }
     config[key] = parsed;
   }
-  return config as unknown as Config;
+  return withFittingLimits(config as unknown as Config, where);
+}
+
+function limitsInFile(key: string, table: unknown = {}, where: (key: string) => string): Limits {
+  if (typeof table !== "object" || table === null || Array.isArray(table)) {
+    throw new ConfigError(`${where(key)}: ${key} is not a table of limits`);
+  }
+  const limits = Object.entries(table).map(([name, value]) =>
+    orConfigError(`${where(`${key}.${name}`)}: ${key}`, () => parseLimit(name, String(value)))
+  );
+  return Object.assign({}, ...limits);
+}
+
+function limitsOfFlags(flag: string, words: unknown): Limits {
+  const typed = Array.isArray(words) ? words : [];
+  const limits = typed.map((word) => orConfigError(`--${flag}`, () => parseLimitWord(word)));
+  return Object.assign({}, ...limits);
+}
+
+function orConfigError<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WrongLimit) throw new ConfigError(`${place}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** With the defaults that nobody wrote; no default may be beyond its maximum. */
+function withFittingLimits(config: Config, where: (key: string) => string): Config {
+  const most: Limits = config.max_limits;
+  const place = (key: string) => where(key) === "" ? key : `${where(key)}: ${key}`;
+  if (most.umask !== undefined) {
+    throw new ConfigError(`${place("max_limits")}: umask has a default and no maximum`);
+  }
+  for (const [name, value] of Object.entries(config.default_limits)) {
+    const bound = most[name as LimitName] ?? value;
+    if (name === "nice" ? value < bound : value > bound) {
+      const text = limitText(name);
+      throw new ConfigError(`${place("default_limits")}: ${text} is beyond its maximum ${bound}`);
+    }
+  }
+  const logSize = Math.min(DEFAULT_LOG_SIZE, most.logSize ?? DEFAULT_LOG_SIZE);
+  return { ...config, default_limits: { logSize, ...config.default_limits } };
 }
 
 const DAY_S = 86_400;
@@ -144,32 +220,36 @@ const LONGEST_INTERVAL_DAYS = 24;
 /** Less would leave no room for the refusals and questions of every client. */
 const SMALLEST_BUFFER = 4096;
 
-const READERS: Record<Kind, (value: unknown) => unknown> = {
+const READERS: Record<ValueKind, (value: unknown) => unknown> = {
   path: (value) => typeof value === "string" && value.startsWith("/") ? value : undefined,
   name: (value) => typeof value === "string" && /^[\w.-]{1,64}$/.test(value) ? value : undefined,
   number: (value) =>
     /^[0-9]{1,9}$/.test(String(value)) && Number(value) > 0 ? Number(value) : undefined,
   size: (value) => positive(parseSize(String(value))),
   buffer: (value) => atLeast(SMALLEST_BUFFER, parseSize(String(value))),
+  anySize: (value) => atLeast(0, parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
   cgroup: (value) =>
     typeof value === "string" && /^(auto|off|\/.*)$/.test(value) ? value : undefined,
   cpuLimit: (value) => value === "share" || value === "hard" ? value : undefined,
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
+  pin: (value) => value === "exclusive" || value === "shared" ? value : undefined,
 };
 
-const EXPECTED: Record<Kind, string> = {
+const EXPECTED: Record<ValueKind, string> = {
   path: "an absolute path",
   name: "a name of letters, digits, dots, dashes and underscores",
   number: "a whole number from 1 to 999999999",
   size: "a size from 1 to 8191T, such as 1024, 512M or 2G",
+  anySize: "a size up to 8191T, such as 0, 512M or 2G",
   buffer: "a size from 4096 to 8191T, such as 64K, 1M or 4M",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
   cgroup: "auto, off or an absolute path",
   cpuLimit: "share or hard",
   onStop: "keep or terminate",
+  pin: "exclusive or shared",
 };
 
 function daysAtMost(days: number, value: unknown): number | undefined {

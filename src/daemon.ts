@@ -7,13 +7,15 @@ import { userInfo } from "node:os";
 import { type Config, ConfigError } from "./config.ts";
 import { check, type Places, places, prepare, refuseForeignState } from "./directories.ts";
 import { untilEnd } from "./ending.ts";
-import { availableCpus, availableMemory } from "./host/capacity.ts";
+import { availableCpus, availableMemory, cpuIds } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { checkCgroups, findCgroups, NoSuchCgroup } from "./host/cgroup_ground.ts";
 import { HostCgroups } from "./host/cgroups.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
+import { HostLogFiles } from "./host/log_files.ts";
+import { findNice, type Nice } from "./host/nice.ts";
 import { notify } from "./host/notify.ts";
 import { cannotRun } from "./host/lookup.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
@@ -27,6 +29,7 @@ import { Spawner } from "./host/spawn.ts";
 import { claimSocket, SocketTaken } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
+import { NO_PROCESS_LIMIT, type NodeLimits } from "./job/node_limits.ts";
 import { openLog } from "./log_output.ts";
 import { NoPlace } from "./paths.ts";
 import { catchUp, tracesOf } from "./recover/older_journal.ts";
@@ -35,6 +38,7 @@ import { Survey } from "./recover/survey.ts";
 import { JournalFile, JournalRefused } from "./store/database.ts";
 import { Journal, JournalUnavailable } from "./store/journal.ts";
 import { type Flags, readConfig } from "./settings.ts";
+import { LogBounds } from "./supervisor/log_bounds.ts";
 import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
@@ -61,6 +65,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
     if (flags.check !== true) return await supervise(config, where, flags, log);
     check(where);
     checkCgroups(config.cgroup);
+    nodeLimits(config, config.cgroup !== "off");
     console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     return 0;
   } catch (error) {
@@ -118,35 +123,53 @@ async function supervise(
   prepare(where);
   const { state, socket } = where;
   takeLock(`${state}/lock`);
-  claimSocket(socket);
-  const nodeName = config.node_name ?? Deno.hostname();
-  const files = new RunFiles(state);
-  const journal = new Journal(journalFile(state, files), nodeName);
-
   const holders = findCgroups(config.cgroup, state, isInit);
   log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
   const cgroups = new HostCgroups(holders, config.cpu_limit);
+  const countsProcesses = holders.controllers.includes("pids");
+  const nice = findNice();
+  const limits = nodeLimits(config, countsProcesses, nice);
+  claimSocket(socket);
+  const nodeName = config.node_name ?? Deno.hostname();
+  const files = new RunFiles(state);
+  const logs = new HostLogFiles(state);
+  const logBounds = new LogBounds({
+    clock,
+    logs,
+    log,
+    limitOf: (id) =>
+      journal.job(id)?.spec.limits?.logSize ??
+        config.default_limits.logSize!,
+    reserve: config.disk_reserve,
+  });
+  logBounds.prepare();
+  const journal = new Journal(journalFile(state, files), nodeName);
+
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const processes = new HostProcesses(reactor, new Spawner(state, script));
+  const means = { nice, boundsProcesses: !countsProcesses && !isRoot() };
+  const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
   catchUp({ journal, files, clock, ground, log, jobProcesses: carriers });
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
     memory: config.memory ?? availableMemory(),
-    pinned: availableCpus(),
+    pinned: limits.cpuIds.length,
   };
   const newToken = () => crypto.randomUUID();
-  const parts = { clock, journal, processes, files, cgroups, capacity, log, newToken };
+  const { cpuIds } = limits;
+  const shared = { clock, journal, processes, files, cgroups, capacity, cpuIds, log };
+  const parts = { ...shared, logBounds, newToken };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
   const requests = new Requests({
     ...parts,
     supervisor,
+    limits,
     maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
@@ -172,7 +195,7 @@ async function supervise(
     requests,
     journal,
     clock,
-    streams: new Streams(journal, files, (subscriber) => supervisor.subscribe(subscriber)),
+    streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
     log,
     uid: Deno.uid() ?? 0,
     node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),
@@ -221,6 +244,31 @@ async function supervise(
   log.info("ended", {});
   reactor.stop();
   return 0;
+}
+
+/** Throws ConfigError when it asks for what nothing here could enforce. */
+/** `countsProcesses`: whether cgroups do, or may. */
+function nodeLimits(config: Config, countsProcesses: boolean, nice?: Nice): NodeLimits {
+  const { default_limits, max_limits } = config;
+  const canLimitProcesses = countsProcesses || !isRoot();
+  const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
+  if (isAsked && !canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
+  return {
+    defaults: default_limits,
+    maxima: max_limits,
+    maxTimeout: config.max_timeout,
+    maxCpus: config.max_cpus,
+    maxMemory: config.max_memory,
+    pin: config.pin_jobs,
+    cpuIds: cpuIds(),
+    leastNice: nice?.least,
+    canLimitProcesses,
+  };
+}
+
+/** RLIMIT_NPROC does not bind root. */
+function isRoot(): boolean {
+  return Deno.uid() === 0;
 }
 
 function userName(): string {

@@ -1,10 +1,11 @@
 /**
- * What the supervisor needs of the machine: clock, processes and files, each with what holds if we
+ * What the supervisor needs of the machine: clock, processes, files and logs, each with what holds if we
  * die before, in or after a call. The journal's contract is in `store/journal.ts`. `host/` has the
  * real parts; the simulation in `tests/sim` has others, and dies at each of these calls.
  */
 
 import type { ExitStatus } from "./job/exit_status.ts";
+import type { Limits } from "./job/limits.ts";
 import type { Check, Ground, Observed, ProcessIdentity } from "./job/identity.ts";
 import type { Usage } from "./job/job.ts";
 
@@ -75,6 +76,9 @@ export interface ShimStart {
   readonly directory: string;
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  readonly limits?: Limits;
+  /** The CPUs that it and its job run on; absent for any. */
+  readonly cpuSet?: readonly number[];
   /** The directory of the cgroup that the job is to be in. */
   readonly cgroup?: string;
 }
@@ -174,7 +178,6 @@ export interface Files {
   removeExitRecord(id: number): void;
   /** Dying in it: some files are gone and the job is still there, to be pruned again. */
   removeRun(id: number): void;
-  logPath(id: number, stream: "stdout" | "stderr"): string;
   runIds(): number[];
   exitIds(): number[];
 }
@@ -222,4 +225,66 @@ export interface Cgroups {
   remove(directory: string): boolean;
   /** Those of this state directory that are there. */
   directories(): string[];
+}
+
+export type LogStream = "stdout" | "stderr";
+
+/**
+ * Bytes of a log that were given back to the disk. Offsets count all that the job has written: byte
+ * n beyond the gap is at n - shift of the file, which is 0 where the disk can have holes.
+ */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly shift: number;
+}
+
+export interface LogState {
+  /** bytes that the job has written, the gap included */
+  readonly size: number;
+  readonly gap?: Gap;
+  /** bytes; only whole blocks can be given back */
+  readonly block: number;
+}
+
+/** bytes of the disk of the state directory; free: for anybody. */
+export interface Space {
+  readonly free: number;
+  readonly total: number;
+}
+
+/** What was read of a log, maybe nothing; `cut`: bytes left out directly before it. */
+export interface LogPiece {
+  readonly offset: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly cut: number;
+}
+
+export interface LogReader {
+  /** The next piece of it; undefined when there is none now. Never what is gone, as zeros. */
+  next(): LogPiece | undefined;
+  close(): void;
+}
+
+/**
+ * The logs of jobs, and the ballast: a file of the state directory whose room is given up for the
+ * journal when the disk is full.
+ */
+export interface LogFiles {
+  /** Undefined while the job has none. A gap that its job has written over is forgotten. */
+  look(id: number, stream: LogStream): LogState | undefined;
+  /**
+   * Gives the bytes from `from` to `to` back to the disk while the job writes on; where the disk
+   * can have no holes all from `from` on. Returns the gap. It is recorded first. Dying before that:
+   * nothing has happened; before the disk has its bytes: the next look finds them there and forgets
+   * the record, or makes up for it; after: it is cut.
+   */
+  cut(id: number, stream: LogStream, from: number, to: number): Gap;
+  /** Undefined when the logs are on another disk than the journal, or it cannot be told. */
+  space(): Space | undefined;
+  /** Makes the ballast, or leaves it as it is there. Dying in it: made at the next start. */
+  takeBallast(bytes: number): void;
+  /** False when there is none. Dying after: taken again at the next start. */
+  giveBallast(): boolean;
+  read(id: number, stream: LogStream, offset: number): LogReader;
 }

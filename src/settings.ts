@@ -5,7 +5,7 @@ import { type Config, ConfigError, makeConfig } from "./config.ts";
 import { configPaths } from "./paths.ts";
 
 /** The command line's, as commander has them. */
-export type Flags = Record<string, string | boolean | undefined>;
+export type Flags = Record<string, string | boolean | readonly string[] | undefined>;
 
 /** Throws ConfigError. */
 export function readConfig(flags: Flags): Config {
@@ -34,7 +34,14 @@ function readToml(path: string, text: string): Record<string, unknown> {
   }
 }
 
+/** `key`: of a table's entry both names with a dot, which may be on one line or on two. */
 function lineOf(text: string, key: string): number {
-  const at = text.split("\n").findIndex((line) => line.replace(/^[\s["]+/, "").startsWith(key));
-  return at + 1;
+  const lines = text.split("\n").map((line) => line.replace(/^[\s["]+/, ""));
+  const find = (word: string, from = 0) =>
+    lines.findIndex((line, at) => at >= from && line.startsWith(word));
+  const [table, entry] = key.split(".") as [string, string | undefined];
+  const whole = find(key), head = find(table);
+  if (whole >= 0 || entry === undefined || head < 0) return whole + 1;
+  const below = find(entry, head + 1);
+  return (below < 0 ? head : below) + 1;
 }

@@ -37,12 +37,15 @@ const DECISIONS = [
   "lanes.ts",
   "heap.ts",
   "start_order.ts",
-]
-  .map((name) => `src/supervisor/${name}`);
+  "cpu_sets.ts",
+  "log_cut.ts",
+].map((name) => `src/supervisor/${name}`);
 const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
-const ROOTS = ["config.ts", "paths.ts", "units.ts", "version.ts"].map((name) => `src/${name}`);
+const ROOTS = ["config.ts", "limit_text.ts", "paths.ts", "units.ts", "version.ts"].map((name) =>
+  `src/${name}`
+);
 const CLI_IMPORTS = [CLI, CLIENT, ...WIRE, JOB, ...ROOTS];
 
 const ROOMS: Room[] = [
@@ -51,7 +54,7 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
+    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
     packages: [],
     pure: true,
   },

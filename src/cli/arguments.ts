@@ -2,6 +2,8 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import { parseArray } from "../job/job_array.ts";
+import type { Limits } from "../job/limits.ts";
+import { parseLimitWord } from "../limit_text.ts";
 import { parseDuration, parseSize } from "../units.ts";
 import { parseTime } from "./time.ts";
 
@@ -89,6 +91,15 @@ export function variable(
   const at = text.indexOf("=");
   if (at < 1) wrong(`'${text}' is not a variable, which is written NAME=VALUE`);
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** For a repeatable option. */
+export function limit(text: string, before: Limits = {}): Limits {
+  try {
+    return { ...before, ...parseLimitWord(text) };
+  } catch (error) {
+    wrong((error as Error).message);
+  }
 }
 
 /** Adds examples to a verb's help. */

@@ -1,6 +1,6 @@
 /** holdfast daemon: runs the supervisor. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { configKeys } from "../config.ts";
 import { withExamples } from "./arguments.ts";
 
@@ -28,13 +28,17 @@ export function daemon(): Command {
 
 export function addConfigFlags(command: Command): Command {
   command.option("--config <file>", "configuration file (default /etc/holdfast/holdfast.toml)");
-  for (const { flag, value, help } of configKeys) command.option(`--${flag} <${value}>`, help);
+  for (const { flag, value, help, kind } of configKeys) {
+    const option = new Option(`--${flag} <${value}>`, help);
+    if (kind === "limits") option.argParser((text, before: string[] = []) => [...before, text]);
+    command.addOption(option);
+  }
   return command;
 }
 
 /** Flags by configuration key, as they were typed; only what was typed. */
-export function readFlags(command: Command): Record<string, string | boolean> {
-  const typed: Record<string, string | boolean> = command.optsWithGlobals();
+export function readFlags(command: Command): Record<string, string | boolean | string[]> {
+  const typed: Record<string, string | boolean | string[]> = command.optsWithGlobals();
   return Object.fromEntries(
     Object.entries(typed).map((
       [name, value],

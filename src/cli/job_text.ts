@@ -1,7 +1,8 @@
 /** A job as a person reads it. Pure. */
 
+import { limitText } from "../limit_text.ts";
 import { sizeText } from "../units.ts";
-import type { Job, Spec, State, Usage } from "../varlink/interface.ts";
+import type { Job, Limits, Spec, State, Usage } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
 const GREEN = 32, YELLOW = 33, RED = 31, CYAN = 36;
@@ -77,6 +78,7 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Exit code", job.exitCode && exitText(job.exitCode)],
     ["Array", array && `${array.id}, ${array.size} jobs, indexes ${spec.array}`],
     ...specFacts(spec),
+    ["Pinned", pinText(job)],
     ["Pid", job.pid === undefined ? undefined : String(job.pid)],
     ["Adopted", job.adopted ? "yes, after its supervisor had ended" : undefined],
     ["Submitted", `${job.submittedAt} by uid ${job.uid}`],
@@ -88,6 +90,20 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
   ], width);
 }
 
+function limitsText(limits: Limits): string {
+  const texts = Object.entries(limits).map(([name, value]) => {
+    const text = name.endsWith("Size") ? sizeText(Number(value)) : String(value);
+    return `${limitText(name)} ${text}`;
+  });
+  return texts.join(", ");
+}
+
+/** `exclusive, CPUs 0-2,5`; undefined for a job that may run anywhere. */
+function pinText({ spec: { pin }, cpuSet }: Job): string | undefined {
+  if (!pin) return undefined;
+  return cpuSet ? `${pin}, CPUs ${rangesText(cpuSet)}` : pin;
+}
+
 /** What was asked for. */
 export function specFacts(spec: Spec): Fact[] {
   return [
@@ -95,6 +111,7 @@ export function specFacts(spec: Spec): Fact[] {
     ["Directory", spec.directory],
     ["CPUs", String(spec.cpus)],
     ["Memory", spec.memory ? sizeText(spec.memory) : undefined],
+    ["Limits", spec.limits && limitsText(spec.limits)],
     ["Timeout", spec.timeout ? durationText(spec.timeout * 1000) : "none"],
     ["Priority", spec.priority ? String(spec.priority) : undefined],
     ["After", spec.after?.length ? rangesText(spec.after) : undefined],

@@ -10,8 +10,9 @@ import type { Stream } from "../varlink/interface.ts";
 import { count, jobId, type TypedId, withExamples } from "./arguments.ts";
 import { globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { printJson, write } from "./output.ts";
+import { complain, printJson, write } from "./output.ts";
 import { findOne } from "./targets.ts";
+import { sizeText } from "../units.ts";
 import { verb } from "./verb.ts";
 
 interface LogOptions {
@@ -65,12 +66,19 @@ async function show(
   const { json } = globals(command);
   const copy = async (client: Client) => {
     for await (const reply of client.stream("Logs", { id, stream, offset, follow })) {
-      if (!reply.data) continue;
+      if (reply.data === undefined) continue;
       const bytes = Buffer.from(reply.data, "base64");
       offset = reply.offset! + bytes.length;
       if (json) printJson(reply);
-      else write(bytes, only ? "stdout" : stream);
+      else {
+        if (reply.cut) complain(cutText(id, stream, reply.cut));
+        write(bytes, only ? "stdout" : stream);
+      }
     }
   };
   await (follow ? withAnyClient(command, copy, { wasThere }) : withClient(command, copy));
+}
+
+function cutText(id: number, stream: Stream, bytes: number): string {
+  return `${sizeText(bytes)} of ${stream} are left out here: job ${id} wrote more than is kept`;
 }

@@ -39,12 +39,13 @@ function nodeVerb(name: string, method: "Node" | "Drain" | "Resume", description
 }
 
 export function describeNode(node: NodeStatus, width?: number): string[] {
-  const { recovery, cannotStart } = node;
+  const { recovery, cannotStart, shortOfSpace } = node;
   return layOutFacts([
     ["Node", `${node.name}, ${stateOf(node)}`],
     ["Supervisor", `holdfast ${node.version}, pid ${node.pid}, since ${node.startedAt}`],
     ["Jobs", `${node.running} running, ${node.queued} queued`],
     ["Starts", cannotStart && `none now, trying again: ${cannotStart}`],
+    ["Disk", shortOfSpace && `logs are cut short: ${shortOfSpace}`],
     ["CPUs", `${node.cpusAllocated} of ${node.cpus} allocated`],
     ["Memory", `${sizeText(node.memoryAllocated)} of ${sizeText(node.memory)} allocated`],
     ["Cgroups", cgroupsText(node)],

@@ -1,14 +1,17 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
+import { LIMIT_NAMES } from "../job/limits.ts";
+import { limitText } from "../limit_text.ts";
 import { type Client, VarlinkError } from "../varlink/client.ts";
-import type { Job, Methods, Spec } from "../varlink/interface.ts";
+import type { Job, Methods, Pin, Spec } from "../varlink/interface.ts";
 import {
   cpus,
   duration,
   grace,
   indexes,
   jobIds,
+  limit,
   poolName,
   priority,
   size,
@@ -120,9 +123,15 @@ export function addSpecOptions(command: Command): Command {
         "%10 behind them: ten at once",
       indexes,
     )
-    .option("--user <name>", "whom it runs as");
+    .option("--user <name>", "whom it runs as")
+    .option("--limit <name=value>", `a limit; may be repeated: ${LIMITS}`, limit)
+    .addOption(
+      new Option("--pin", "run on CPUs that no other pinned job has").conflicts("pinShared"),
+    )
+    .option("--pin-shared", "run on the CPUs with the fewest pinned jobs");
 }
 
+const LIMITS = LIMIT_NAMES.map(limitText).join(", ");
 const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM"];
 /** They are the job's own, and ours when a job submits another. */
 const NOT_INHERITED = ["JOB_ID", "TOKEN", "ARRAY_ID", "ARRAY_INDEX"].map((name) =>
@@ -133,6 +142,8 @@ const NOT_INHERITED = ["JOB_ID", "TOKEN", "ARRAY_ID", "ARRAY_INDEX"].map((name) 
 export function readSpec(command: Command, words: string[]): Spec {
   const { name, key, directory, env, cleanEnv, ...rest } = command.opts();
   const { cpus, memory, timeout, grace, priority, user, pool, notBefore, hold, array } = rest;
+  const { limit: limits } = rest;
+  const pin: Pin | undefined = rest.pin ? "exclusive" : rest.pinShared ? "shared" : undefined;
   const environment = { ...callersEnvironment(cleanEnv === true), ...env };
   const here = Deno.cwd();
   const place = directory === undefined
@@ -141,7 +152,7 @@ export function readSpec(command: Command, words: string[]): Spec {
     ? directory
     : `${here}/${directory}`;
   const wanted = { name, key, cpus, memory, timeout, grace, priority, user };
-  const when = { pool, notBefore, hold, array };
+  const when = { pool, notBefore, hold, array, limits, pin };
   return { command: words, directory: place, environment, ...wanted, ...when };
 }
 

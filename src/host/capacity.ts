@@ -1,10 +1,10 @@
-/** What this node has to give out: CPUs and memory, by affinity and cgroup limits, and its name. */
+/** What this node has to give out: CPUs and memory, by affinity and cgroup limits. */
 
-import { libc } from "./libc.ts";
+import { readAffinity } from "./affinity.ts";
 
 /** CPUs that this process may use: affinity, then the tightest cgroup quota; at least 1. */
 export function availableCpus(): number {
-  return Math.max(1, Math.min(affinityCpus(), Math.floor(cgroupCpus())));
+  return Math.max(1, Math.min(cpuIds().length, Math.floor(cgroupCpus())));
 }
 
 /** bytes: MemTotal or the tightest cgroup limit. */
@@ -14,13 +14,12 @@ export function availableMemory(): number {
   return Math.min(Number(total?.[1] ?? 0) * 1024, ...limits.filter(Number.isFinite));
 }
 
-function affinityCpus(): number {
-  const mask = new Uint8Array(1024);
-  const bytes = libc.sched_getaffinity(0, BigInt(mask.length), mask);
-  if (bytes < 0) return navigator.hardwareConcurrency;
-  let count = 0;
-  for (let byte of mask) for (; byte; byte &= byte - 1) count++;
-  return count;
+/** Ids of the CPUs that affinity leaves to this process, ascending. */
+export function cpuIds(): number[] {
+  const mask = readAffinity();
+  if (!mask) return Array.from({ length: navigator.hardwareConcurrency }, (_, id) => id);
+  return Array.from({ length: mask.length * 8 }, (_, id) => id)
+    .filter((id) => mask[id >> 3]! & (1 << (id & 7)));
 }
 
 function cgroupCpus(): number {

@@ -76,10 +76,6 @@ export class RunFiles implements Files {
     remove(`${this.#runs}/${id}`, { recursive: true });
   }
 
-  logPath(id: number, stream: "stdout" | "stderr"): string {
-    return `${this.#runs}/${id}/${stream}.log`;
-  }
-
   runIds(): number[] {
     return ids(this.#runs);
   }

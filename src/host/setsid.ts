@@ -7,10 +7,15 @@ const PLACES = ["/usr/bin", "/bin", "/usr/local/bin", "/sbin", "/usr/sbin"];
 
 /** The words to put before a command; absolute, since the job's PATH is the job's. */
 export function findSetsid(): string[] {
-  const setsid = PLACES.map((place) => `${place}/setsid`).find(isFile);
+  const setsid = findTool("setsid");
   // busybox's takes no "--", and util-linux's needs one before a command that begins with a dash.
   if (setsid) return isBusybox(setsid) ? [setsid] : [setsid, "--"];
   return [Deno.execPath(), SESSION_VERB, "--"];
+}
+
+/** Absolute; undefined where there is none. */
+export function findTool(name: string): string | undefined {
+  return PLACES.map((place) => `${place}/${name}`).find(isFile);
 }
 
 function isBusybox(path: string): boolean {

@@ -1,6 +1,7 @@
 /**
  * The text of the shim: a POSIX sh script that runs one job, outlives the supervisor and records the
- * exit status. It works in the state directory and its arguments are ID CLAIM DIRECTORY CGROUP COMMAND...
+ * exit status. It works in the state directory and its arguments are ID CLAIM DIRECTORY CGROUP SETUP COMMAND...
+ * SETUP is evaluated right before the command is executed.
  *
  * Contract: the claim is created with O_EXCL before anything else, so the command of one claim runs
  * at most once; `proc` holds the leader's identity before the command can do anything, and before it
@@ -40,8 +41,9 @@ export function shimScript(options: { setsid: readonly string[]; softFileLimit: 
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
 trap : ${CATCHABLE}
-_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3 _hf_cgroup=$4
-shift 4
+_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3
+_hf_cgroup=$4 _hf_setup=$5
+shift 5
 _hf_self() {
   read -r _hf_stat </proc/self/stat
   set -- $_hf_stat
@@ -105,7 +107,9 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
   umask 022
   unset HOLDFAST_SHIM OLDPWD
   _hf_look "$1"
-  exec ${setsid} "$@"
+  set -- ${setsid} "$@"
+  eval "$_hf_setup"
+  exec "$@"
 )
 _hf_status=$?
 _hf_self
@@ -157,7 +161,7 @@ export function claimName(attempt: number): string {
   return attempt === 1 ? "claim" : `claim.${attempt}`;
 }
 
-function quote(word: string): string {
+export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 

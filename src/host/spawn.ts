@@ -4,8 +4,10 @@
  */
 
 import type { ShimStart, Spawned } from "../ports.ts";
+import { onCpus } from "./affinity.ts";
 import { cString, cStringArray, errno, errorText, libc } from "./libc.ts";
 import { claimName } from "./shim_script.ts";
+import { type SetupMeans, setupText } from "./shim_setup.ts";
 
 const SETSIGDEF = 0x04, SETSIGMASK = 0x08, SETSID = 0x80;
 const O_WRONLY = 1;
@@ -31,6 +33,7 @@ export class Spawner {
   constructor(
     stateDirectory: string,
     private readonly script: string,
+    private readonly means: SetupMeans,
     private readonly shell = SYSTEM_SHELL,
   ) {
     this.#actions = fileActions(stateDirectory);
@@ -40,13 +43,9 @@ export class Spawner {
   spawn(start: ShimStart): Spawned {
     const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
     const claim = claimName(start.attempt);
-    const argv = cStringArray([
-      ...words,
-      claim,
-      start.directory,
-      start.cgroup ?? "",
-      ...start.command,
-    ]);
+    const setup = setupText(start.limits, this.means);
+    const facts = [claim, start.directory, start.cgroup ?? "", setup];
+    const argv = cStringArray([...words, ...facts, ...start.command]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,
@@ -54,20 +53,22 @@ export class Spawner {
     };
     const variables = Object.entries({ ...start.environment, ...own });
     const envp = cStringArray(variables.map(([name, value]) => `${name}=${value}`));
-    const code = libc.posix_spawn(
-      this.#pidBytes,
-      this.#shell,
-      this.#actions,
-      this.#attributes,
-      argv.array,
-      envp.array,
-    );
+    const code = start.cpuSet
+      ? onCpus(start.cpuSet, () => this.#spawn(argv.array, envp.array))
+      : this.#spawn(argv.array, envp.array);
     // The strings must outlive the call: these uses keep them.
     if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
+      if (typeof code === "object") return { ...code, by: "node" };
       const refused = `cannot start ${this.shell.path}: ${errorText(code)}`;
       return { refused, by: code === errno.E2BIG ? "job" : "node" };
     }
     return { pid: this.#pid[0]! };
+  }
+
+  /** Returns 0, or the number of an error. */
+  #spawn(argv: Uint8Array<ArrayBuffer>, envp: Uint8Array<ArrayBuffer>): number {
+    const { posix_spawn } = libc;
+    return posix_spawn(this.#pidBytes, this.#shell, this.#actions, this.#attributes, argv, envp);
   }
 }
 

@@ -22,6 +22,8 @@ export interface Limits {
 }
 
 export const MIN_NICE = -20, MAX_NICE = 19;
+/** With fewer the shim's shell could not even tell why it starts nothing. */
+export const MIN_OPEN_FILES = 16;
 /** Less would leave no room for a head and a tail. */
 export const MIN_LOG_SIZE = 65_536;
 
@@ -35,7 +37,7 @@ const count = (least: number) =>
   );
 
 export const limitsSchema = v.strictObject({
-  openFiles: count(3),
+  openFiles: count(MIN_OPEN_FILES),
   coreSize: count(0),
   fileSize: count(0),
   stackSize: count(65_536),
@@ -51,8 +53,25 @@ export const limitsSchema = v.strictObject({
   umask: v.optional(
     v.pipe(
       v.string("must be a string such as 022"),
-      v.regex(/^[0-7]{1,4}$/, "must be octal, such as 022"),
+      v.regex(/^0?[0-7]{1,3}$/, "must be octal, such as 022"),
     ),
   ),
   logSize: count(MIN_LOG_SIZE),
 }, (issue) => issue.expected === "never" ? "is not a limit" : "must be an object of limits");
+
+export type LimitName = keyof Limits;
+
+/** In the order in which they are told. */
+export const LIMIT_NAMES = Object.keys(limitsSchema.entries) as LimitName[];
+
+/** What `over` says, and what `under` says besides; undefined when there is nothing. */
+export function mergeLimits(over: Limits = {}, under: Limits = {}): Limits | undefined {
+  const both = { ...under, ...withoutAbsent(over) };
+  const names = LIMIT_NAMES.filter((name) => both[name] !== undefined);
+  if (names.length === 0) return undefined;
+  return Object.fromEntries(names.map((name) => [name, both[name]]));
+}
+
+function withoutAbsent(limits: Limits): Limits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+}

@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { parseArray } from "./job_array.ts";
+import { MAX_ARRAY_SIZE, parseArray } from "./job_array.ts";
 import { type Limits, limitsSchema } from "./limits.ts";
 
 /** exclusive: its CPUs are no other pinned job's; shared: those with the fewest pinned jobs. */
@@ -118,13 +118,13 @@ const schema = v.strictObject(
     user: v.optional(filled(64)),
     cpus: v.optional(whole(1, 1_000_000), 1),
     memory: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 0),
-    timeout: v.optional(whole(0, MAX_TIMEOUT_S), DEFAULT_TIMEOUT_S),
+    timeout: v.optional(whole(0, MAX_TIMEOUT_S)),
     grace: v.optional(whole(0, MAX_GRACE_S), DEFAULT_GRACE_S),
     priority: v.optional(whole(-1_000_000, 1_000_000), 0),
     after: v.optional(
       v.pipe(
         v.array(whole(1, Number.MAX_SAFE_INTEGER), "must be a list of job ids"),
-        v.maxLength(1000, "must have at most 1000 ids"),
+        v.maxLength(MAX_ARRAY_SIZE, `must have at most ${MAX_ARRAY_SIZE} ids`),
         v.transform((ids) => [...new Set(ids)].sort((a, b) => a - b)),
       ),
       [],
@@ -161,10 +161,10 @@ const schema = v.strictObject(
   (issue) => issue.expected === "never" ? "is not a field of Spec" : "is missing or not an object",
 );
 
-/** Checks what a client sent and fills in the defaults. */
-export function readSpec(input: unknown): FullSpec | InvalidField {
+/** Checks what a client sent and fills in the defaults. `timeout`: of a job that says none, in s. */
+export function readSpec(input: unknown, timeout = DEFAULT_TIMEOUT_S): FullSpec | InvalidField {
   const result = v.safeParse(schema, withoutNulls(input), { abortEarly: true });
-  if (result.success) return result.output as FullSpec;
+  if (result.success) return { timeout, ...result.output } as FullSpec;
   const issue = result.issues[0];
   const path = issue.path?.map((item) => String(item.key)) ?? [];
   return { field: path[0] ?? "spec", message: describe(path.slice(1), issue.message) };

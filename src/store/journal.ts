@@ -233,6 +233,11 @@ export class Journal {
     return row && jobRecord(row);
   }
 
+  /** Undefined for an unknown job. */
+  stateOf(id: number): State | undefined {
+    return this.#get("SELECT state FROM jobs WHERE id = ?", id)?.state;
+  }
+
   jobByKey(key: string): JobRecord | undefined {
     const row = this.#get(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE key = ?`, key);
     return row && jobRecord(row);
@@ -243,7 +248,7 @@ export class Journal {
       `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES}
        WHERE jobs.id > ?1 AND (?2 IS NULL OR name = ?2)
          AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
-         AND (?5 IS NULL OR array_id = ?5)
+         AND ${array === undefined ? "?5 IS NULL" : "array_id = ?5"}
        ORDER BY jobs.id LIMIT ?4`,
       after ?? 0,
       name ?? null,

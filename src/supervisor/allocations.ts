@@ -4,6 +4,7 @@
  */
 
 import type { StartedJob } from "../job/job.ts";
+import { type CpuSet, cpuSetOf } from "./cpu_sets.ts";
 import { deadlineBootMs } from "./decide.ts";
 import { type Amount, lastsMs, needOf } from "./lanes.ts";
 import { type Holding, minus, plus } from "./schedule.ts";
@@ -16,6 +17,7 @@ export class Allocations {
   readonly #byId = new Map<number, JobHolding>();
   readonly #inOrder: JobHolding[] = [];
   readonly #running = new Map<string | number, number>();
+  readonly #cpuSets = new Map<number, CpuSet>();
   #used: Amount = { cpus: 0, memory: 0, pinned: 0 };
 
   get used(): Amount {
@@ -35,6 +37,11 @@ export class Allocations {
     return [...this.#byId.values()].map(({ job }) => job);
   }
 
+  /** Of the pinned jobs. */
+  get cpuSets(): CpuSet[] {
+    return [...this.#cpuSets.values()];
+  }
+
   /** `group`: the name of a pool or the id of an array. */
   runningOf(group: string | number): number {
     return this.#running.get(group) ?? 0;
@@ -49,6 +56,8 @@ export class Allocations {
     const groups = { pool, array: array?.id };
     const holding = { ...needOf(job.demand), ...groups, endsAtMs: endsAtMs(job, nowMs), job };
     this.#byId.set(job.id, holding);
+    const cpuSet = cpuSetOf(job);
+    if (cpuSet) this.#cpuSets.set(job.id, cpuSet);
     this.#inOrder.splice(this.#place(holding), 0, holding);
   }
 
@@ -56,6 +65,7 @@ export class Allocations {
     const holding = this.#byId.get(id);
     if (!holding) return;
     this.#byId.delete(id);
+    this.#cpuSets.delete(id);
     this.#takeOut(holding);
     this.#count(holding.job, -1);
   }

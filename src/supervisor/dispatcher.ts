@@ -9,6 +9,7 @@ import type { Log } from "../job/log.ts";
 import type { Cgroups, Clock, Processes } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
+import { chooseCpus, freeCpus } from "./cpu_sets.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import type { Amount } from "./lanes.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -22,6 +23,8 @@ export interface DispatcherParts {
   readonly processes: Processes;
   readonly cgroups?: Cgroups;
   readonly capacity: Amount;
+  /** Ids of the CPUs on which jobs can be pinned, ascending. */
+  readonly cpuIds: readonly number[];
   readonly log: Log;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;
@@ -55,8 +58,10 @@ export class Dispatcher {
     if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return;
     this.#wakeAt(roster.tellTime());
     const { starts } = schedule(this.#scene(), this.#stuck ? 1 : STARTS_A_TURN);
-    for (const job of starts) this.#start(job);
-    if (starts.length === STARTS_A_TURN) aftermath.then(() => clock.after(0, queueTurn));
+    const started = starts.filter((job) => this.#start(job)).length;
+    // A shared job may have taken the CPU of an exclusive one behind it: that is seen the next time.
+    const isDone = starts.length < STARTS_A_TURN && started === starts.length;
+    if (started > 0 && !isDone) aftermath.then(() => clock.after(0, queueTurn));
   }
 
   /** Told of each spawn; `nodeCause`: why the node could not. */
@@ -90,30 +95,36 @@ export class Dispatcher {
     return forecast(job, obstacles, this.#scene());
   }
 
-  #start(job: QueuedJob): void {
-    const { processes, cgroups, journal, newToken, roster, reconciler, aftermath } = this.parts;
+  /** False when its set of CPUs cannot be had. */
+  #start(job: QueuedJob): boolean {
+    const { processes, cgroups, journal, newToken, roster, reconciler, aftermath, cpuIds } =
+      this.parts;
+    const { pin, cpus } = job.demand;
+    const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
+    if (pin && !cpuSet) return false;
+    const { ground } = processes;
     const token = newToken();
-    const attempt = {
-      number: job.attempts + 1,
-      token,
-      ground: processes.ground,
-      cgroup: cgroups?.directoryOf(job.id, token),
-    };
+    const cgroup = cgroups?.directoryOf(job.id, token);
+    const attempt = { number: job.attempts + 1, token, ground, cgroup, cpuSet };
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
     aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));
+    return true;
   }
 
   #scene(): Scene {
-    const { capacity, clock, roster } = this.parts;
+    const { capacity, clock, cpuIds, roster } = this.parts;
     const { allocations, pools } = roster;
+    const sets = allocations.cpuSets;
+    const pinned = capacity.pinned - freeCpus("exclusive", cpuIds, sets);
     return {
       lanes: roster.lanes(),
       capacity,
-      used: allocations.used,
+      used: { ...allocations.used, pinned },
       holdings: allocations.holdings,
       poolRoom: (name) => pools.limitOf(name) - allocations.runningOf(name),
       runningOfArray: (id) => allocations.runningOf(id),
+      sharedCpus: freeCpus("shared", cpuIds, sets),
       nowMs: clock.bootMs(),
     };
   }

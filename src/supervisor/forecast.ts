@@ -89,6 +89,8 @@ function needText({ demand }: QueuedJob, scene: Scene): string | undefined {
   const lacking = [
     need.cpus > has.cpus && [cpusText(has.cpus), need.cpus],
     need.pinned > has.pinned && [`${cpusText(has.pinned)} to be pinned`, need.pinned],
+    demand.pin === "shared" && need.cpus > scene.sharedCpus &&
+    [`${cpusText(scene.sharedCpus)} to be shared`, need.cpus],
     need.memory > has.memory && [`${sizeText(has.memory)} of memory`, sizeText(need.memory)],
   ].filter((each) => each !== false);
   if (lacking.length === 0) return undefined;
@@ -141,6 +143,7 @@ function playForward(
       nowMs,
       poolRoom: (name: string) => scene.poolRoom(name) - (running.get(name) ?? 0),
       runningOfArray: (id: number) => scene.runningOfArray(id) + (running.get(id) ?? 0),
+      sharedCpus: scene.sharedCpus + scene.used.pinned - used.pinned,
     };
     for (const start of schedule(now, FORESEEN + 1).starts) {
       if (start === job) return nowMs;

@@ -4,6 +4,7 @@
  */
 
 import type { Demand, QueuedJob } from "../job/job.ts";
+import type { Pin } from "../job/spec.ts";
 import { startOrder } from "./start_order.ts";
 
 /** What jobs hold, or need, or what there is of it. */
@@ -17,6 +18,7 @@ export interface Amount {
 
 export interface Lane {
   readonly need: Amount;
+  readonly pin?: Pin;
   /** ms that a job may run, its grace period included; Infinity where it has no timeout. */
   readonly lastsMs: number;
   readonly pool?: string;
@@ -73,15 +75,15 @@ export function lastsMs({ timeoutMs, graceMs }: Demand): number {
 }
 
 function laneOf(demand: Demand): Omit<Lane, "jobs"> {
-  const { pool, array } = demand;
+  const { pin, pool, array } = demand;
   const limited = array?.atOnce === undefined ? undefined : { ...array, atOnce: array.atOnce };
-  return { need: needOf(demand), lastsMs: lastsMs(demand), pool, array: limited };
+  return { need: needOf(demand), pin, lastsMs: lastsMs(demand), pool, array: limited };
 }
 
 function keyOf(demand: Demand): string {
   const { cpus, memory, pin, pool = "", array } = demand;
   const limited = array?.atOnce === undefined ? "" : array.id;
-  return `${cpus} ${memory} ${pin === "exclusive"} ${lastsMs(demand)} ${pool} ${limited}`;
+  return `${cpus} ${memory} ${pin} ${lastsMs(demand)} ${pool} ${limited}`;
 }
 
 function placeOf(job: QueuedJob, jobs: readonly QueuedJob[]): number {

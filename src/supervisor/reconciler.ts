@@ -137,6 +137,8 @@ export class Reconciler {
         directory: spec.directory ?? "/",
         command: spec.command,
         environment: { ...spec.environment ?? DEFAULT_ENVIRONMENT, ...array && variablesOf(array) },
+        limits: spec.limits,
+        cpuSet: attempt.cpuSet,
         cgroup,
       });
       if ("pid" in spawned) {

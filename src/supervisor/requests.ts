@@ -7,10 +7,18 @@ import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
 import { parseArray } from "../job/job_array.ts";
-import { differingField, type FullSpec, type InvalidField } from "../job/spec.ts";
+import { asBefore, beyondNode, type NodeLimits, onNode } from "../job/node_limits.ts";
+import {
+  DEFAULT_TIMEOUT_S,
+  differingField,
+  type FullSpec,
+  type InvalidField,
+  readSpec,
+} from "../job/spec.ts";
 import type { Clock, Files } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { JobRecord } from "../store/records.ts";
+import { sizeText } from "../units.ts";
 import type { Amount } from "./lanes.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -20,6 +28,7 @@ export interface RequestsParts {
   readonly files: Files;
   readonly clock: Clock;
   readonly capacity: Amount;
+  readonly limits: NodeLimits;
   readonly maxQueued: number;
   /** The one user whose jobs can be run. */
   readonly user: string;
@@ -28,21 +37,30 @@ export interface RequestsParts {
   readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
 }
 
+const MAX_ARRAY_BYTES = 2 ** 28;
+
 export class Requests {
   constructor(private readonly parts: RequestsParts) {}
 
-  submit(spec: FullSpec, uid: number): { job: JobRecord; created: boolean } {
-    const { supervisor, journal, maxQueued } = this.parts;
-    const first = spec.key === undefined ? undefined : journal.jobByKey(spec.key);
-    const field = first && differingField(first.spec, spec);
+  /** Checks what a client sent, and fills in what is the same for every job. */
+  read(input: unknown): FullSpec | InvalidField {
+    const { maxTimeout = DEFAULT_TIMEOUT_S } = this.parts.limits;
+    return readSpec(input, Math.min(DEFAULT_TIMEOUT_S, maxTimeout));
+  }
+
+  submit(asked: FullSpec, uid: number): { job: JobRecord; created: boolean } {
+    const { supervisor, journal, maxQueued, limits } = this.parts;
+    const first = asked.key === undefined ? undefined : journal.jobByKey(asked.key);
+    const field = first && differingField(first.spec, asBefore(asked, first.spec));
     if (field) refuse({ error: "KeyConflict", id: first.id, field });
     if (first) return { job: first, created: false };
     if (supervisor.status.draining) refuse({ error: "Draining" });
+    const spec = onNode(asked, limits);
     const indexes = indexesOf(spec);
     if (supervisor.status.queued + (indexes?.length ?? 1) > maxQueued) {
       refuse({ error: "QueueFull", limit: maxQueued });
     }
-    const invalid = this.#cannotRun(spec);
+    const invalid = beyondNode(spec, limits) ?? this.#cannotRun(spec);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
     return { job: journal.job(this.#add(spec, uid, indexes))!, created: true };
   }
@@ -150,7 +168,9 @@ export class Requests {
         `is ${spec.pool}, and this node has no such pool; holdfast set-pool makes one`;
       return { field: "pool", message };
     }
-    const unknown = spec.after.find((id) => !journal.job(id));
+    const tooBig = tooBigArray(spec);
+    if (tooBig) return { field: "array", message: tooBig };
+    const unknown = spec.after.find((id) => !journal.stateOf(id));
     if (unknown !== undefined) {
       return { field: "after", message: `names job ${unknown}, which is not known` };
     }
@@ -163,6 +183,14 @@ export class Requests {
 function indexesOf({ array }: FullSpec): readonly number[] | undefined {
   const parsed = array === undefined ? array : parseArray(array);
   return typeof parsed === "string" ? undefined : parsed?.indexes;
+}
+
+/** Every job of an array has its spec in the journal: what is wrong with so many so big ones. */
+function tooBigArray(spec: FullSpec): string | undefined {
+  const jobs = indexesOf(spec)?.length ?? 1;
+  if (jobs * JSON.stringify(spec).length <= MAX_ARRAY_BYTES || jobs === 1) return undefined;
+  return `has ${jobs} jobs, which would need more than ${sizeText(MAX_ARRAY_BYTES)} of journal; ` +
+    "send a smaller environment";
 }
 
 /** A signal by its number, or its name with or without SIG; undefined when there is none such. */

@@ -171,7 +171,7 @@ export class Roster {
   /** A job that is no longer in the journal has ended long ago; its dependents knew its end then. */
   #hasFailed(id: number): boolean {
     if (this.#live.has(id)) return false;
-    const state = this.parts.journal.job(id)?.state;
+    const state = this.parts.journal.stateOf(id);
     return state !== undefined && state !== "COMPLETED";
   }
 

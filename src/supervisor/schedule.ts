@@ -26,6 +26,8 @@ export interface Scene {
   /** How many more jobs of a pool may start: 0 or less where it is full or paused. */
   readonly poolRoom: (name: string) => number;
   readonly runningOfArray: (id: number) => number;
+  /** How many CPUs a pinned job that shares them can have. */
+  readonly sharedCpus: number;
   /** ms since boot */
   readonly nowMs: number;
 }
@@ -135,20 +137,26 @@ class Reservation {
   }
 }
 
-/** How many jobs of a lane its pool and its array let start, what has been decided included. */
+/**
+ * How many jobs of a lane its pool, its array and the CPUs that are left to share let start, what
+ * has been decided included.
+ */
 class Rooms {
+  #pinned = 0;
   readonly #taken = new Map<string | number, number>();
 
   constructor(private readonly scene: Scene) {}
 
-  of({ pool, array }: Lane): number {
-    const { poolRoom, runningOfArray } = this.scene;
+  of({ pool, array, pin, need }: Lane): number {
+    const { poolRoom, runningOfArray, sharedCpus } = this.scene;
+    if (pin === "shared" && need.cpus > sharedCpus - this.#pinned) return 0;
     const inPool = pool === undefined ? Infinity : poolRoom(pool) - this.#takenOf(pool);
     if (!array) return inPool;
     return Math.min(inPool, array.atOnce - runningOfArray(array.id) - this.#takenOf(array.id));
   }
 
-  take({ pool, array }: Lane): void {
+  take({ pool, array, need }: Lane): void {
+    this.#pinned += need.pinned;
     if (pool !== undefined) this.#taken.set(pool, this.#takenOf(pool) + 1);
     if (array) this.#taken.set(array.id, this.#takenOf(array.id) + 1);
   }

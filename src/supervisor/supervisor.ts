@@ -19,6 +19,7 @@ import { Aftermath } from "./aftermath.ts";
 import { hasEndedByItself } from "./decide.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Forecast } from "./forecast.ts";
+import type { LogBounds } from "./log_bounds.ts";
 import { Reconciler } from "./reconciler.ts";
 import { nextRetryMs } from "./retry.ts";
 import { Roster } from "./roster.ts";
@@ -32,7 +33,10 @@ export interface Parts {
   /** Absent where there are none. */
   readonly cgroups?: Cgroups;
   readonly capacity: Amount;
+  /** Ids of the CPUs on which jobs can be pinned, ascending. */
+  readonly cpuIds: readonly number[];
   readonly log: Log;
+  readonly logBounds: LogBounds;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;
 }
@@ -45,6 +49,8 @@ interface Request {
   decide(): unknown;
   respond(answer: Answer<any>): void;
 }
+
+const TRIES_FOR_ROOM = 3;
 
 export class Supervisor {
   readonly #aftermath = new Aftermath();
@@ -67,7 +73,7 @@ export class Supervisor {
   onTurn: () => void = () => {};
 
   constructor(private readonly parts: Parts) {
-    const { clock, journal, processes, files, cgroups, log } = parts;
+    const { clock, journal, processes, files, cgroups, log, logBounds } = parts;
     const grip = this.#grip = new Grip(processes, (id) => this.look(id));
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     this.roster = new Roster({ clock, journal, log, aftermath: this.#aftermath });
@@ -87,8 +93,12 @@ export class Supervisor {
       aftermath: this.#aftermath,
       queueTurn: () => this.#queueTurn(),
     });
+    this.subscribe((events) => {
+      for (const { id, state } of events) if (state === "STARTING") logBounds.watch(id);
+    });
     this.roster.onLeft = (job) => {
       const { id } = job;
+      logBounds.leave(id);
       this.#reconciler.forget(id);
       this.#aftermath.then(() => grip.letGo(id));
       this.#aftermath.then(() => files.removeExitRecord(id));
@@ -108,6 +118,7 @@ export class Supervisor {
       draining: this.#isDraining || this.isClosing,
       degraded: this.#degraded?.message,
       cannotStart: this.#dispatcher.cannotStart,
+      shortOfSpace: this.parts.logBounds.shortage,
     };
   }
 
@@ -180,6 +191,7 @@ export class Supervisor {
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
+    this.parts.logBounds.begin(this.roster.started().map(({ id }) => id));
     this.#queueTurn();
   }
 
@@ -219,6 +231,7 @@ export class Supervisor {
   handOver(): void {
     this.#closing = "handOver";
     this.#reconciler.stop();
+    this.parts.logBounds.stop();
   }
 
   /** Stops every started job. Queued ones stay queued for the next supervisor. */
@@ -250,7 +263,7 @@ export class Supervisor {
       return this.#finish(others.map((request, i) => () => request.respond(answers[i]!)));
     }
     try {
-      const answers = this.parts.journal.transact(() => {
+      const answers = this.#transact(() => {
         const answers = requests.map(answer);
         for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, true);
         if (this.#maySchedule && !this.#isDraining && !this.#closing) this.#dispatcher.startJobs();
@@ -265,6 +278,21 @@ export class Supervisor {
       refuse(requests, message);
     }
     this.onTurn();
+  }
+
+  /** A journal that finds no room is given some, at the cost of logs, and tried again. */
+  #transact<T>(body: () => T): T {
+    const { journal, logBounds } = this.parts;
+    for (let tries = 1;; tries++) {
+      try {
+        return journal.transact(body);
+      } catch (error) {
+        const isFull = error instanceof JournalUnavailable && /full/.test(error.message);
+        if (!isFull || tries === TRIES_FOR_ROOM || !logBounds.makeRoom()) throw error;
+        this.#aftermath.take();
+        this.#load();
+      }
+    }
   }
 
   /** After the commit: replies first, since somebody waits for them. */
@@ -300,7 +328,7 @@ export class Supervisor {
     if (this.#closing === "handOver") return;
     const { journal, log, clock } = this.parts;
     try {
-      journal.transact(() => journal.setSetting("written", String(clock.wallMs())));
+      this.#transact(() => journal.setSetting("written", String(clock.wallMs())));
       this.#load();
     } catch (error) {
       this.#try(() => journal.reopen());

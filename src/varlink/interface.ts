@@ -126,7 +126,8 @@ type NotReplaced (at: string, message: string)
 
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
 # cgroup: the directory below which each job has its cgroup; controllers: what these limit and count;
-# cgroupProblem: why there are none, or not all controllers
+# cgroupProblem: why there are none, or not all controllers;
+# shortOfSpace: why logs of running jobs are cut below their limits
 type NodeStatus (
   name: string,
   version: string,
@@ -144,6 +145,7 @@ type NodeStatus (
   cgroup: ?string,
   controllers: ?[]string,
   cgroupProblem: ?string,
+  shortOfSpace: ?string,
   notReplaced: ?NotReplaced,
   recovery: Recovery
 )
@@ -183,8 +185,13 @@ method History(id: int) -> (events: []Event)
 # Streams; since: the sequence after which to begin, default only what is to come
 method Watch(since: ?int, id: ?int) -> (event: ?Event)
 
-# Streams; data: base64 of the bytes at offset
-method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (stream: ?Stream, offset: ?int, data: ?string)
+# Streams; data: base64 of the bytes at offset; cut: bytes left out directly before them, which are not kept
+method Logs(id: int, stream: ?Stream, offset: ?int, follow: ?bool) -> (
+  stream: ?Stream,
+  offset: ?int,
+  data: ?string,
+  cut: ?int
+)
 
 method Node() -> (node: NodeStatus)
 
@@ -305,6 +312,7 @@ export interface NodeStatus {
   cgroup?: string;
   controllers?: readonly string[];
   cgroupProblem?: string;
+  shortOfSpace?: string;
   notReplaced?: NotReplaced;
   recovery: Recovery;
 }
@@ -335,7 +343,7 @@ export interface Methods {
   Watch: [{ since?: number; id?: number }, { event?: Event }];
   Logs: [
     { id: number; stream?: Stream; offset?: number; follow?: boolean },
-    { stream?: Stream; offset?: number; data?: string },
+    { stream?: Stream; offset?: number; data?: string; cut?: number },
   ];
   Node: [Record<string, never>, { node: NodeStatus }];
   Drain: [Record<string, never>, { node: NodeStatus }];

@@ -2,7 +2,7 @@
 
 import type { Log } from "../job/log.ts";
 import type { Refusal } from "../job/refusal.ts";
-import { isInvalid, readSpec } from "../job/spec.ts";
+import { isInvalid } from "../job/spec.ts";
 import { type Requests, signalNumber } from "../supervisor/requests.ts";
 import type { Answer, Supervisor } from "../supervisor/supervisor.ts";
 import type { Clock } from "../ports.ts";
@@ -125,7 +125,7 @@ function handlers(
   };
   return {
     Submit(call, { spec: input }) {
-      const spec = readSpec(input);
+      const spec = requests.read(input);
       if (isInvalid(spec)) return failWith(call, { error: "InvalidJob", ...spec });
       changeJob(call, () => requests.submit(spec, call.peer.uid));
     },

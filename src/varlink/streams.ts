@@ -1,7 +1,7 @@
 /** The calls that stay: Wait, Watch and Logs. Each ends with its job, its time or its peer. */
 
 import { Buffer } from "node:buffer";
-import type { Files } from "../ports.ts";
+import type { LogFiles, LogPiece, LogStream } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Parameters } from "./parameters.ts";
@@ -11,7 +11,6 @@ import { wireEvent, wireJob } from "./wire.ts";
 /** An empty reply now and then tells a client that a silent stream is not a dead one. */
 const KEEP_ALIVE_MS = 15_000;
 const FOLLOW_MS = 100;
-const CHUNK_BYTES = 1 << 18;
 const EVENTS_A_READ = 100;
 /** A timer cannot be longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -25,7 +24,7 @@ export class Streams {
 
   constructor(
     private readonly journal: Journal,
-    private readonly files: Files,
+    private readonly files: LogFiles,
     private readonly subscribe: Subscribe,
   ) {
     subscribe((events) => {
@@ -90,23 +89,23 @@ export class Streams {
   }
 
   logs(call: Call, { id, stream, offset, follow }: Parameters<"Logs">): void {
-    const readers = (stream ? [stream] : STREAMS).map((name) =>
-      new LogReader(this.files.logPath(id, name), name, offset ?? 0)
-    );
+    const readers = (stream ? [stream] : STREAMS).map((name) => {
+      return { name, reader: this.files.read(id, name, offset ?? 0) };
+    });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const alive = keepAlive(call);
     const stop = () => {
       clearTimeout(timer);
       clearInterval(alive);
-      for (const reader of readers) reader.close();
+      for (const { reader } of readers) reader.close();
     };
     const pump = () => {
       // Asked before reading: what an ended job has written is all there.
       const job = this.journal.job(id);
       const isLast = !follow || !job || hasEnded(job);
-      for (const reader of readers) {
-        for (let chunk; (chunk = reader.next());) {
-          call.reply(chunk, { continues: true });
+      for (const { name, reader } of readers) {
+        for (let piece; (piece = reader.next());) {
+          call.reply(wirePiece(name, piece), { continues: true });
           if (call.mustPause) return call.whenFree(pump);
         }
       }
@@ -120,40 +119,10 @@ export class Streams {
   }
 }
 
-class LogReader {
-  #file?: Deno.FsFile;
-  #buffer?: Uint8Array;
-
-  constructor(
-    private readonly path: string,
-    private readonly stream: (typeof STREAMS)[number],
-    private offset: number,
-  ) {}
-
-  next() {
-    if (!this.#file) {
-      try {
-        this.#file = Deno.openSync(this.path);
-      } catch (error) {
-        // The job has not been started yet.
-        if (error instanceof Deno.errors.NotFound) return undefined;
-        throw error;
-      }
-      this.#file.seekSync(this.offset, Deno.SeekMode.Start);
-    }
-    this.#buffer ??= new Uint8Array(CHUNK_BYTES);
-    const count = this.#file.readSync(this.#buffer);
-    if (!count) return undefined;
-    const { stream, offset } = this;
-    this.offset += count;
-    const data = Buffer.from(this.#buffer.buffer, 0, count).toString("base64");
-    return { stream, offset, data };
-  }
-
-  close(): void {
-    this.#file?.close();
-    this.#file = undefined;
-  }
+/** A piece of a log, as the reply says it. */
+function wirePiece(stream: LogStream, { offset, bytes, cut }: LogPiece) {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
+  return { stream, offset, data, cut: cut || undefined };
 }
 
 function keepAlive(call: Call) {

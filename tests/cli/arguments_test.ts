@@ -8,6 +8,7 @@ import {
   indexes,
   jobId,
   jobIds,
+  limit,
   poolLimit,
   poolName,
   priority,
@@ -30,6 +31,7 @@ Deno.test("a wrong argument is refused with a right one", () => {
     [grace, ["2d"]],
     [priority, ["", "1.5", "--1", "99999999999999999999"]],
     [variable, ["NAME", "=value", ""]],
+    [limit, ["nice", "=5", "nice=x", "speed=5", ""]],
     [time, ["", "soon", "25:00", "2026-02-30 10:00"]],
     [indexes, ["", "x", "5-1", "1-5%0", "1-99999"]],
     [poolName, ["", "a/b", "a b", "x".repeat(65)]],
@@ -111,6 +113,13 @@ Deno.test("options are sent in the units of the protocol, and only those typed",
   assert.match(late.notBefore!, /^\d{4}-.*T.*Z$/);
   const plain = JSON.parse(JSON.stringify(specOf("x")));
   assert.deepEqual(Object.keys(plain).sort(), ["command", "directory", "environment"]);
+});
+
+Deno.test("limits are repeated, and a pin swallows no word of the command", () => {
+  const spec = specOf("--limit", "nice=5", "--limit", "core-size=1M", "--pin", "shared", "x");
+  assert.deepEqual(spec.limits, { nice: 5, coreSize: 2 ** 20 });
+  assert.deepEqual([spec.pin, spec.command], ["exclusive", ["shared", "x"]]);
+  assert.equal(specOf("--pin-shared", "x").pin, "shared");
 });
 
 Deno.test("a directory is absolute, from where the caller is", () => {

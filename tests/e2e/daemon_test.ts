@@ -137,6 +137,10 @@ Deno.test("a wrong configuration is refused with its line", async () => {
     ["cpus = 2\nspeed = 9\n", /holdfast\.toml:2: unknown key "speed"; the keys are/],
     ["# a line\nretention = 'soon'\n", /holdfast\.toml:2: retention: "soon" is not a duration/],
     ["cpus = = 2\n", /holdfast\.toml:1: /],
+    ["cpus = 2\n[max_limits]\nopen_files = 9\n", /holdfast\.toml:3: max_limits: open-files must/],
+    ["nice = 2\nmax_limits = { nice = 99 }\n", /holdfast\.toml:1: unknown key "nice"/],
+    ["cpus = 2\nmax_limits = { nice = 99 }\n", /holdfast\.toml:2: max_limits: nice must/],
+    ["cpus = 2\nmax_limits.nice = 99\n", /holdfast\.toml:2: max_limits: nice must/],
   ];
   for (const [text, expected] of cases) {
     Deno.writeTextFileSync(config, text);

@@ -16,6 +16,16 @@ export class Disk implements AsyncDisposable {
     return new Disk(path);
   }
 
+  /** An empty ext4 of so many MiB. */
+  static async ext4(path: string, mebibytes: number): Promise<Disk> {
+    const image = `${path}.img`;
+    Deno.mkdirSync(path, { recursive: true });
+    await command("truncate", "-s", `${mebibytes}M`, image);
+    await command("mkfs.ext4", "-q", "-m", "0", image);
+    await mount("-o", "loop", image, path);
+    return new Disk(path);
+  }
+
   /** Takes the last byte of it. */
   fill(): void {
     using file = Deno.openSync(this.#filler, { append: true, create: true });
@@ -84,7 +94,11 @@ export class Fault implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.tracer.kill("SIGTERM");
+    try {
+      this.tracer.kill("SIGTERM");
+    } catch {
+      // It has ended with the process that it traced.
+    }
     await this.tracer.status;
   }
 }

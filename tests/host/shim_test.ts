@@ -1,7 +1,10 @@
 /** The shim's contract, on every shell that is here: it is run as the supervisor runs it. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { onCpus } from "../../src/host/affinity.ts";
+import { cpuIds } from "../../src/host/capacity.ts";
 import { libc } from "../../src/host/libc.ts";
+import { findNice } from "../../src/host/nice.ts";
 import { type Shell, Spawner } from "../../src/host/spawn.ts";
 import {
   CLAIM_LOST,
@@ -14,6 +17,8 @@ import {
 import { ownCgroup } from "../../src/host/cgroup_ground.ts";
 import { removeCgroup } from "../../src/host/cgroups.ts";
 import { PLAIN_CGROUPS } from "../e2e/grounds.ts";
+import { MIN_OPEN_FILES } from "../../src/job/limits.ts";
+import type { ShimStart } from "../../src/ports.ts";
 import { until } from "../e2e/home.ts";
 
 const SHELLS: [string, Shell][] = [
@@ -23,6 +28,9 @@ const SHELLS: [string, Shell][] = [
   ["busybox ash", { path: "/usr/bin/busybox", name: "ash" }],
 ];
 const TOKEN = "a-token";
+const MEANS = { nice: findNice(), boundsProcesses: true };
+
+type Bounds = Pick<ShimStart, "limits" | "cpuSet" | "cgroup">;
 
 class Run implements Disposable {
   readonly directory = Deno.makeTempDirSync();
@@ -33,18 +41,18 @@ class Run implements Disposable {
   }
 
   /** Returns the shim's pid. */
-  start(command: string[], directory = "/", cgroup?: string): number {
+  start(command: string[], directory = "/", bounds: Bounds = {}): number {
     const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
     const environment = { PATH: Deno.env.get("PATH")! };
-    const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, cgroup };
-    const spawned = new Spawner(this.directory, script, this.shell).spawn(start);
+    const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, ...bounds };
+    const spawned = new Spawner(this.directory, script, MEANS, this.shell).spawn(start);
     assert("pid" in spawned);
     return spawned.pid;
   }
 
   /** The shim's own exit status when it has ended. */
-  async run(command: string[], directory?: string): Promise<number> {
-    return await ended(this.start(command, directory));
+  async run(command: string[], directory?: string, bounds?: Bounds): Promise<number> {
+    return await ended(this.start(command, directory, bounds));
   }
 
   read(path: string): string {
@@ -193,10 +201,10 @@ for (const [name, shell] of SHELLS) {
       const cgroup = `${run.directory}/cgroup`;
       Deno.mkdirSync(cgroup);
       Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "");
-      await ended(run.start(["cat", `${cgroup}/cgroup.procs`], "/", cgroup));
+      await ended(run.start(["cat", `${cgroup}/cgroup.procs`], "/", { cgroup }));
       assertEquals(run.read("runs/1/stdout.log"), "0\n");
       using other = new Run(shell);
-      await ended(other.start(["true"], "/", other.directory));
+      await ended(other.start(["true"], "/", { cgroup: other.directory }));
       assertMatch(other.read("runs/1/refused"), /cannot join its cgroup/);
     },
   });
@@ -208,7 +216,7 @@ for (const [name, shell] of SHELLS) {
       using run = new Run(shell);
       const { directory } = ownCgroup() as { directory: string };
       const group = `${directory}/holdfast-test-${crypto.randomUUID()}`;
-      await ended(run.start(["cat", "/proc/self/cgroup"], "/", `${group}/job-1-token`));
+      await ended(run.start(["cat", "/proc/self/cgroup"], "/", { cgroup: `${group}/job-1-token` }));
       assertMatch(run.read("runs/1/stdout.log"), /^0::.*\/job-1-token$/m);
       assert(removeCgroup(group));
     },
@@ -243,6 +251,76 @@ for (const [name, shell] of SHELLS) {
       }
     },
   });
+
+  Deno.test({
+    name: `${name}: soft and hard limits, umask and niceness are the job's and not the shim's`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const limits = {
+        openFiles: 100,
+        coreSize: 1025,
+        fileSize: 9007199254740991,
+        stackSize: 1 << 20,
+        processes: 5000,
+        nice: MEANS.nice!.own + 3,
+        umask: "0027",
+      };
+      const script = "cat /proc/self/limits; grep -E ^Max.open /proc/$(cut -d' ' -f4 " +
+        "/proc/$$/stat)/limits; echo umask $(umask) nice $(nice)";
+      await run.run(["sh", "-c", script, "--odd"], "/", { limits });
+      const output = run.read("runs/1/stdout.log");
+      assertMatch(output, /Max open files +100 +100 /);
+      assertMatch(output, /Max core file size +1536 +1536 /);
+      assertMatch(output, /Max file size +9007199254740992 +9007199254740992 /);
+      assertMatch(output, /Max stack size +1048576 +1048576 /);
+      assertMatch(output, /Max processes +5000 +5000 /);
+      const shims = [...output.matchAll(/Max open files +(\d+)/g)][1];
+      assert(Number(shims?.[1]) > 100, output);
+      assertMatch(output, new RegExp(`umask 0?027 nice ${limits.nice}\n`));
+      assertEquals(run.read("runs/1/stderr.log"), "");
+    },
+  });
+
+  Deno.test({
+    name: `${name}: a limit that cannot be set is refused by its name, and nothing runs`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const limits = { openFiles: 2_000_000_000, fileSize: 0, umask: "777" };
+      await run.run(["touch", `${run.directory}/ran`], "/", { limits });
+      assertEquals(run.read("runs/1/refused"), "cannot set openFiles to 2000000000\n");
+      assertEquals([parseExitRecord(run.read("exits/1"))?.status, run.has("ran")], [127, false]);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: with the fewest open files a job runs, and what is refused is told`,
+    ignore,
+    fn: async () => {
+      const limits = { openFiles: MIN_OPEN_FILES, umask: "0" };
+      using run = new Run(shell);
+      await run.run(["echo", "here"], "/", { limits });
+      assertEquals(run.read("runs/1/stdout.log"), "here\n");
+      using refused = new Run(shell);
+      await refused.run(["no-such-command"], "/", { limits });
+      assertMatch(refused.read("runs/1/refused"), /not found in PATH/);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: shim and job run on the CPUs of their set, and nobody else is bound`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const mine = cpuIds();
+      const cpuSet = [mine.at(-1)!];
+      const allowed = "grep Cpus_allowed_list /proc/$$/status /proc/$PPID/status | cut -f2";
+      await run.run(["sh", "-c", allowed], "/", { cpuSet });
+      assertEquals(run.read("runs/1/stdout.log"), `${cpuSet[0]}\n${cpuSet[0]}\n`);
+      assertEquals(cpuIds(), mine);
+    },
+  });
 }
 
 Deno.test("a record tells bytes read and written, and that of an older shim does not", () => {
@@ -252,6 +330,32 @@ Deno.test("a record tells bytes read and written, and that of an older shim does
   assertEquals(parseExitRecord("7 1 2 4096 8192\n"), { ...times, ...bytes(4096, 8192) });
   assertEquals(parseExitRecord("7 1 2\n"), { ...times, ...bytes() });
   assertEquals(parseExitRecord("7 1 2 4096\n"), undefined);
+});
+
+Deno.test("a CPU that is not there refuses the start, and leaves the thread as it was", () => {
+  using run = new Run(SHELLS[0]![1]);
+  const mine = cpuIds();
+  const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
+  const start = { id: 1, attempt: 1, token: TOKEN, directory: "/", command: ["true"] };
+  const spawner = new Spawner(run.directory, script, MEANS);
+  const spawned = spawner.spawn({ ...start, environment: {}, cpuSet: [8191] });
+  assert("refused" in spawned && spawned.by === "node");
+  assertMatch(spawned.refused, /CPUs 8191: Invalid argument/);
+  assertEquals(cpuIds(), mine);
+});
+
+Deno.test("a start that throws leaves the thread on the CPUs that it had", () => {
+  const mine = cpuIds();
+  let inside: number[] = [];
+  try {
+    onCpus([mine[0]!], () => {
+      inside = cpuIds();
+      throw new Error("no start");
+    });
+  } catch {
+    // It is what was thrown above.
+  }
+  assertEquals([inside, cpuIds()], [[mine[0]!], mine]);
 });
 
 Deno.test("a record that was cut short does not count", () => {

@@ -1,5 +1,6 @@
 /** What can be done to a simulated node from outside, and how a seed draws a list of it. */
 
+import type { Pin } from "../../src/job/spec.ts";
 import { Chance } from "./chance.ts";
 import type { Child, Plan } from "./scripts.ts";
 import type { JournalFault, Where } from "./world.ts";
@@ -17,6 +18,7 @@ export type Action =
       readonly grace: number;
       readonly priority: number;
       readonly follows: boolean;
+      readonly pin?: Pin;
       readonly inPool: boolean;
       readonly hold: boolean;
     }
@@ -129,6 +131,7 @@ function drawSubmit(chance: Chance, seed: number, key: string): Action {
     grace: chance.below(4),
     priority: chance.below(3),
     follows: chance.oneIn(5),
+    pin: chance.pick([undefined, undefined, "exclusive", "shared"]),
     inPool: chance.oneIn(4),
     hold: chance.oneIn(10),
   };

@@ -72,10 +72,6 @@ export class Disk implements Files {
     this.#runs.delete(id);
   }
 
-  logPath(): string {
-    throw new Error("nobody reads logs in a simulation");
-  }
-
   runIds(): number[] {
     return [...this.#runs.keys()];
   }

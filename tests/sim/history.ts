@@ -214,12 +214,12 @@ class Player {
   }
 
   #submit(action: Action & { kind: "submit" }, chance: Chance): void {
-    const { key, plan, cpus, timeout, grace, priority, follows, inPool, hold } = action;
+    const { key, plan, cpus, timeout, grace, priority, follows, inPool, hold, pin } = action;
     const known = this.truth.acknowledged();
     const after = follows && known.length > 0 ? [chance.pick(known)] : [];
     this.truth.submitted(key, plan, timeout * 1000);
     const command = commandOf(plan);
-    const waits = { after, hold, pool: inPool ? POOL : undefined };
+    const waits = { after, hold, pin, pool: inPool ? POOL : undefined };
     this.#specs.set(key, { key, command, cpus, timeout, grace, priority, ...waits });
     this.#ask(key);
   }

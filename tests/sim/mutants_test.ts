@@ -106,6 +106,12 @@ const MUTANTS: Mutant[] = [
     to: "",
   },
   {
+    fault: "a pinned job gets CPUs that others have for themselves",
+    file: "src/supervisor/cpu_sets.ts",
+    from: "return all.filter((id) => !held.has(id));",
+    to: "return [...all];",
+  },
+  {
     fault: "a pool's limit does not hold",
     file: "src/supervisor/schedule.ts",
     from: "poolRoom(pool) - this.#takenOf(pool)",

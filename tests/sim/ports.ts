@@ -15,6 +15,7 @@ import {
   type Cgroups,
   type Clock,
   type Files,
+  type LogFiles,
   type Processes,
   type ProcessHandle,
   type ShimStart,
@@ -29,6 +30,7 @@ export function portsOf(world: World, life: Life) {
   return {
     clock: clockOf(world, life),
     files: filesOf(world, life),
+    logs: logsOf(world, life),
     processes: new SimulatedProcesses(world, life),
     cgroups: cgroupsOf(world, life),
     journal: new SimulatedJournal(world, life),
@@ -61,7 +63,6 @@ function filesOf(world: World, life: Life): Files {
     fence: call("fence", (id: number, attempt: number) => disk.fence(id, attempt)),
     removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
     removeRun: call("removeRun", (id: number) => disk.removeRun(id)),
-    logPath: () => disk.logPath(),
     runIds: call("runIds", () => disk.runIds()),
     exitIds: call("exitIds", () => disk.exitIds()),
   };
@@ -94,6 +95,32 @@ function cgroupsOf(world: World, life: Life): Cgroups {
     }),
     directories: () => [...kernel.cgroups],
   };
+}
+
+/**
+ * Jobs write nothing, and nothing is to be read. What is simulated is the ballast: given up, it lets
+ * a journal be written that had no room.
+ */
+function logsOf(world: World, life: Life): LogFiles {
+  return {
+    look: () => undefined,
+    cut: () => unused(),
+    // So many looks at the disk would only take time.
+    space: () => undefined,
+    takeBallast: () => {},
+    giveBallast: () =>
+      world.call(life, "giveBallast", () => {
+        if (!world.hasBallast) return false;
+        world.hasBallast = false;
+        world.faults = { ...world.faults, journal: undefined };
+        return true;
+      }),
+    read: () => unused(),
+  };
+}
+
+function unused(): never {
+  throw new Error("no job of a simulation has a log");
 }
 
 class SimulatedProcesses implements Processes {

@@ -21,6 +21,9 @@ interface Row {
   readonly exit_code: string | null;
   readonly ended_at: number | null;
   readonly cpus: number | null;
+  readonly pin: string | null;
+  /** JSON */
+  readonly cpu_set: string | null;
   readonly released: number | null;
   readonly held: number;
   readonly pool: string | null;
@@ -49,7 +52,8 @@ interface Fact {
 }
 
 const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
-  allocated_cpus AS cpus, released, held, json_extract(spec, '$.pool') AS pool
+  allocated_cpus AS cpus, released, held, spec ->> 'pin' AS pin, cpu_set,
+  json_extract(spec, '$.pool') AS pool
   FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
@@ -166,6 +170,7 @@ export class Truth implements Witness {
     const held = rows.filter(({ state }) => state === "STARTING" || state === "RUNNING");
     const cpus = held.reduce((sum, row) => sum + row.cpus!, 0);
     this.#must(cpus <= CAPACITY.cpus, `${cpus} CPUs are given out`);
+    this.#checkPins(held.filter(({ pin }) => pin !== null));
     for (const { id, held: isHeld } of held) this.#must(!isHeld, `job ${id} started while held`);
     const before = this.#inPool;
     this.#inPool = held.filter(({ pool }) => pool === POOL).length;
@@ -173,6 +178,20 @@ export class Truth implements Witness {
     const row = this.world.database.prepare("SELECT * FROM pools WHERE name = ?").get(POOL);
     const limit = row?.paused ? 0 : row?.job_limit ?? Infinity;
     this.#must(this.#inPool <= Number(limit), `${this.#inPool} jobs of a pool of ${limit} run`);
+  }
+
+  /** Each pinned job has its set, and nobody else has a CPU of an exclusive one. */
+  #checkPins(pinned: readonly Row[]): void {
+    const sets = pinned.map((row) => ({
+      ...row,
+      set: JSON.parse(row.cpu_set ?? "[]") as number[],
+    }));
+    for (const { id, pin, cpus, set } of sets) {
+      this.#must(set.length === cpus, `job ${id} is pinned to CPUs ${set} and not to ${cpus}`);
+      const others = sets.filter((other) => other.id !== id && pin === "exclusive");
+      const sharing = others.find((other) => other.set.some((cpu) => set.includes(cpu)));
+      this.#must(!sharing, `job ${sharing?.id} has a CPU that job ${id} has for itself`);
+    }
   }
 
   #checkRow(row: Row): void {

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/store/database.ts";
 import { JournalUnavailable } from "../../src/store/journal.ts";
+import { LogBounds } from "../../src/supervisor/log_bounds.ts";
 import { Requests } from "../../src/supervisor/requests.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { Upkeep } from "../../src/supervisor/upkeep.ts";
@@ -51,9 +52,12 @@ interface Timer {
   readonly go: () => void;
 }
 
-export const CAPACITY = { cpus: 4, memory: 1000, pinned: 4 };
+/** Fewer than it gives out, so that pinned jobs wait for one another. */
+const CPU_IDS = [0, 1, 2];
+export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
+const LOG_LIMIT = 1e15;
 
 /** One supervisor's life, from its start to its death. */
 export interface Life {
@@ -69,6 +73,7 @@ export class World {
   readonly database: DatabaseSync;
   readonly trace: string[] = [];
   faults: Faults = {};
+  hasBallast = false;
   life?: Life;
   wallOffsetMs = 1.7e12;
   /** Counts while the node is awake: what timers go by. */
@@ -108,12 +113,16 @@ export class World {
     this.life = life;
     try {
       const newToken = () => `token-${++this.#tokens}`;
-      const parts = { ...portsOf(this, life), capacity: CAPACITY, newToken };
+      const ports = portsOf(this, life);
+      this.hasBallast = this.chance.oneIn(2);
+      const logBounds = new LogBounds({ ...ports, limitOf: () => LOG_LIMIT, reserve: 0 });
+      const parts = { ...ports, capacity: CAPACITY, cpuIds: CPU_IDS, logBounds, newToken };
       const supervisor = life.supervisor = new Supervisor(parts);
       const requests = life.requests = new Requests({
         ...parts,
         supervisor,
         maxQueued: 1000,
+        limits: { defaults: {}, maxima: {}, cpuIds: CPU_IDS, canLimitProcesses: false },
         user: "root",
         retentionMs: RETENTION_MS,
         cannotRun: () => undefined,

@@ -27,6 +27,7 @@ function scene(waiting: readonly QueuedJob[], running: readonly Running[] = []):
     holdings,
     poolRoom: () => 0,
     runningOfArray: () => 3,
+    sharedCpus: CAPACITY.pinned,
     nowMs: 0,
   };
 }

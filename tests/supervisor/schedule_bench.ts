@@ -78,6 +78,7 @@ export class Bench {
       holdings: [...this.#running].sort((a, b) => a.endsAtMs - b.endsAtMs),
       poolRoom: (name) => this.limits[name]! - inPool(name),
       runningOfArray: () => 0,
+      sharedCpus: 0,
       nowMs: this.#nowMs,
     };
   }

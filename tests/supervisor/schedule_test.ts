@@ -53,6 +53,7 @@ const scenes = fc.record({
     holdings,
     poolRoom: (name) => rooms[name as "a" | "b"],
     runningOfArray: () => inArray,
+    sharedCpus: CAPACITY.pinned - used.pinned,
     nowMs: 5,
   };
   return { waiting, scene };
@@ -72,6 +73,7 @@ Deno.test("a schedule is never over capacity, nor beyond a pool's or an array's 
     assertEquals(count(({ demand }) => demand.pool === "b"), 0);
     const ofArray = count(({ demand }) => demand.array?.id === 7);
     assert(ofArray <= Math.max(0, 2 - scene.runningOfArray(7)));
+    starts.forEach((job, at) => assert(canShare(job, starts.slice(0, at), scene)));
   }));
 });
 
@@ -97,11 +99,18 @@ Deno.test("what fits starts, unless it could put off the first that does not", (
   }));
 });
 
+/** Whether the exclusive jobs leave a shared one its CPUs. */
+function canShare({ demand }: QueuedJob, starts: readonly QueuedJob[], scene: Scene): boolean {
+  const exclusive = starts.reduce((sum, job) => sum + needOf(job.demand).pinned, 0);
+  return demand.pin !== "shared" || demand.cpus <= scene.sharedCpus - exclusive;
+}
+
 function hasRoom(job: QueuedJob, starts: readonly QueuedJob[], scene: Scene): boolean {
   const { pool, array } = job.demand;
   const count = (isIn: (job: QueuedJob) => boolean) => starts.filter(isIn).length;
   const inPool = count(({ demand }) => demand.pool === pool);
   if (pool !== undefined && scene.poolRoom(pool) - inPool < 1) return false;
+  if (!canShare(job, starts, scene)) return false;
   if (array?.atOnce === undefined) return true;
   const running = scene.runningOfArray(array.id);
   return running + count(({ demand }) => demand.array?.id === array.id) < array.atOnce;

@@ -1,0 +1,68 @@
+/** Reads a log piece by piece while its job appends to it, and while it is cut. */
+
+import type { LogPiece, LogReader } from "../ports.ts";
+import { type GapRecord, readRecord } from "./log_record.ts";
+
+const PIECE_BYTES = 1 << 18;
+
+export class FileLogReader implements LogReader {
+  #file?: Deno.FsFile;
+  #buffer?: Uint8Array<ArrayBuffer>;
+  #hasRead = false;
+
+  constructor(private readonly path: string, private offset: number) {}
+
+  next(): LogPiece | undefined {
+    this.#file ??= openIfThere(this.path);
+    if (!this.#file) return undefined;
+    this.#buffer ??= new Uint8Array(PIECE_BYTES);
+    // Cuts are made by this thread: none comes between the record and the read.
+    const record = readRecord(this.path);
+    if (this.#wasTruncated(record)) this.offset = 0;
+    const at = skipGap(this.offset, record);
+    const count = this.#read(at, record);
+    const cut = at - this.offset;
+    if (count + cut === 0) return undefined;
+    this.offset = at + count;
+    this.#hasRead = true;
+    return { offset: at, bytes: this.#buffer.subarray(0, count), cut };
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #read(at: number, record: GapRecord | undefined): number {
+    let room = PIECE_BYTES, shift = 0;
+    if (record) {
+      const { gap, isUnderWay } = record;
+      if (at < gap.from) room = Math.min(room, gap.from - at);
+      else if (isUnderWay) return 0;
+      else shift = gap.shift;
+    }
+    this.#file!.seekSync(at - shift, Deno.SeekMode.Start);
+    return this.#file!.readSync(this.#buffer!.subarray(0, room)) ?? 0;
+  }
+
+  /** By its job, since it was read: what it writes now begins at 0 again. */
+  #wasTruncated(record: GapRecord | undefined): boolean {
+    return this.#hasRead && !record?.isUnderWay &&
+      this.#file!.statSync().size + (record?.gap.shift ?? 0) < this.offset;
+  }
+}
+
+function skipGap(offset: number, record: GapRecord | undefined): number {
+  if (!record || offset < record.gap.from) return offset;
+  return Math.max(offset, record.gap.to);
+}
+
+/** It is not there before its job is started. */
+function openIfThere(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
