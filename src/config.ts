@@ -16,6 +16,9 @@ export interface Config {
   readonly cpus?: number;
   /** bytes */
   readonly memory?: number;
+  /** "auto", "off" or a directory */
+  readonly cgroup: string;
+  readonly cpu_limit: "share" | "hard";
   readonly on_stop: "keep" | "terminate";
   /** s */
   readonly retention: number;
@@ -52,6 +55,8 @@ type ValueKind =
   | "anySize"
   | "duration"
   | "interval"
+  | "cgroup"
+  | "cpuLimit"
   | "onStop"
   | "pin";
 /** limits: a table in the file, and a flag that may be repeated. */
@@ -78,6 +83,20 @@ export const configKeys: readonly Key[] = [
   row("node_name", "name", "NAME", "this node's name (default: the host name)"),
   row("cpus", "number", "N", "CPUs given out (default: what affinity and cgroup quota allow)"),
   row("memory", "size", "SIZE", "memory given out (default: what the machine or its cgroup has)"),
+  row(
+    "cgroup",
+    "cgroup",
+    "auto|off|DIRECTORY",
+    "where each job gets a cgroup of its own: below the supervisor's, nowhere, or there",
+    "auto",
+  ),
+  row(
+    "cpu_limit",
+    "cpuLimit",
+    "share|hard",
+    "whether a job may use more than its CPUs while others leave them idle",
+    "share",
+  ),
   row("on_stop", "onStop", "keep|terminate", "what SIGTERM does to running jobs", "keep"),
   row("retention", "duration", "DURATION", "how long ended jobs and their logs are kept", "1d"),
   row(
@@ -211,6 +230,9 @@ const READERS: Record<ValueKind, (value: unknown) => unknown> = {
   anySize: (value) => atLeast(0, parseSize(String(value))),
   duration: (value) => daysAtMost(LONGEST_DAYS, value),
   interval: (value) => daysAtMost(LONGEST_INTERVAL_DAYS, value),
+  cgroup: (value) =>
+    typeof value === "string" && /^(auto|off|\/.*)$/.test(value) ? value : undefined,
+  cpuLimit: (value) => value === "share" || value === "hard" ? value : undefined,
   onStop: (value) => value === "keep" || value === "terminate" ? value : undefined,
   pin: (value) => value === "exclusive" || value === "shared" ? value : undefined,
 };
@@ -224,6 +246,8 @@ const EXPECTED: Record<ValueKind, string> = {
   buffer: "a size from 4096 to 8191T, such as 64K, 1M or 4M",
   duration: `a duration from 1s to ${LONGEST_DAYS}d, such as 90s, 5m, 2h or 1d`,
   interval: `a duration from 1s to ${LONGEST_INTERVAL_DAYS}d, such as 90s, 5m, 2h or 1d`,
+  cgroup: "auto, off or an absolute path",
+  cpuLimit: "share or hard",
   onStop: "keep or terminate",
   pin: "exclusive or shared",
 };

@@ -9,6 +9,8 @@ import { check, type Places, places, prepare, refuseForeignState } from "./direc
 import { untilEnd } from "./ending.ts";
 import { availableCpus, availableMemory, cpuIds } from "./host/capacity.ts";
 import { jobProcesses } from "./host/carriers.ts";
+import { checkCgroups, findCgroups, NoSuchCgroup } from "./host/cgroup_ground.ts";
+import { HostCgroups } from "./host/cgroups.ts";
 import { hostClock } from "./host/clock.ts";
 import { SystemError } from "./host/libc.ts";
 import { Locked, takeLock } from "./host/lock.ts";
@@ -62,7 +64,7 @@ export async function runDaemon(flags: Flags): Promise<number> {
     const where = places(config);
     if (flags.check !== true) return await supervise(config, where, flags, log);
     check(where);
-    nodeLimits(config);
+    checkCgroups(config.cgroup);
     console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     return 0;
   } catch (error) {
@@ -78,7 +80,8 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
     takeLock(`${state}/lock`);
     const files = new RunFiles(state);
     const journal = new Journal(journalFile(state, files), "");
-    const survey = new Survey({ clock: hostClock, processes: new HostProcesses(), files });
+    const processes = new HostProcesses(), cgroups = new HostCgroups();
+    const survey = new Survey({ clock: hostClock, processes, files, cgroups });
     const plan = makePlan(journal.liveJobs(), (job) => survey.look(job));
     journal.close();
     printPlan(plan, json);
@@ -92,7 +95,7 @@ export function printRecoveryPlan(flags: Flags, json: boolean): Promise<number> 
 function tellWhy(error: unknown): number {
   if (!isForPeople(error)) throw error;
   console.error(`holdfast: ${error.message}`);
-  return error instanceof ConfigError ? 2 : 1;
+  return error instanceof ConfigError || error instanceof NoSuchCgroup ? 2 : 1;
 }
 
 function journalFile(state: string, files: RunFiles): JournalFile {
@@ -119,7 +122,6 @@ async function supervise(
   prepare(where);
   const { state, socket } = where;
   const nice = findNice();
-  const limits = nodeLimits(config, nice);
   takeLock(`${state}/lock`);
   claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
@@ -137,11 +139,18 @@ async function supervise(
   logBounds.prepare();
   const journal = new Journal(journalFile(state, files), nodeName);
 
+  const holders = findCgroups(config.cgroup, state, isInit);
+  log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
+  const cgroups = new HostCgroups(holders, config.cpu_limit);
+  const holdsProcesses = holders.controllers.includes("pids");
+  const isRoot = Deno.uid() === 0;
+  // RLIMIT_NPROC does not bind root.
+  const limits = nodeLimits(config, nice, holdsProcesses || !isRoot);
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const means = { nice, boundsProcesses: !isRoot() };
+  const means = { nice, boundsProcesses: !isRoot && !holdsProcesses };
   const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
@@ -153,7 +162,18 @@ async function supervise(
   };
   const newToken = () => crypto.randomUUID();
   const { cpuIds } = limits;
-  const parts = { clock, journal, processes, files, capacity, cpuIds, log, logBounds, newToken };
+  const parts = {
+    clock,
+    journal,
+    processes,
+    files,
+    cgroups,
+    capacity,
+    cpuIds,
+    log,
+    logBounds,
+    newToken,
+  };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
@@ -176,6 +196,9 @@ async function supervise(
     startedAt: time(began),
     cpus: capacity.cpus,
     memory: capacity.memory,
+    cgroup: holders.directory,
+    controllers: holders.directory === undefined ? undefined : holders.controllers,
+    cgroupProblem: holders.problem,
   };
   let notReplaced: NotReplaced | undefined;
   const service = new HoldfastService({
@@ -227,6 +250,7 @@ async function supervise(
     replaceSelf();
   }
   notify("STOPPING=1");
+  cgroups.leave();
   journal.close();
   log.info("ended", {});
   reactor.stop();
@@ -234,9 +258,12 @@ async function supervise(
 }
 
 /** Throws ConfigError when it asks for what nothing here could enforce. */
-function nodeLimits(config: Config, nice?: Nice): NodeLimits {
+function nodeLimits(
+  config: Config,
+  nice: Nice | undefined,
+  canLimitProcesses: boolean,
+): NodeLimits {
   const { default_limits, max_limits } = config;
-  const canLimitProcesses = !isRoot();
   const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
   if (isAsked && !canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
   return {
@@ -252,11 +279,6 @@ function nodeLimits(config: Config, nice?: Nice): NodeLimits {
   };
 }
 
-/** RLIMIT_NPROC does not bind root. */
-function isRoot(): boolean {
-  return Deno.uid() === 0;
-}
-
 function userName(): string {
   try {
     return userInfo().username;
@@ -270,6 +292,7 @@ function isForPeople(error: unknown): error is Error {
   const kinds = [
     ConfigError,
     NoPlace,
+    NoSuchCgroup,
     Locked,
     JournalRefused,
     JournalUnavailable,

@@ -7,6 +7,7 @@
 import type { ExitStatus } from "./job/exit_status.ts";
 import type { Limits } from "./job/limits.ts";
 import type { Check, Ground, Observed, ProcessIdentity } from "./job/identity.ts";
+import type { Usage } from "./job/job.ts";
 
 /** Time, and what is to be done later. What was to be done is lost with us: it is only a hint to look. */
 export interface Clock {
@@ -78,6 +79,16 @@ export interface ShimStart {
   readonly limits?: Limits;
   /** The CPUs that it and its job run on; absent for any. */
   readonly cpuSet?: readonly number[];
+  /** The directory of the cgroup that the job is to be in. */
+  readonly cgroup?: string;
+}
+
+/** A child that has ended. */
+export interface Reaped {
+  readonly pid: number;
+  readonly exit: ExitStatus;
+  /** bytes: the most that one process among it and what it has waited for has used, where known. */
+  readonly maxMemory?: number;
 }
 
 /**
@@ -97,6 +108,8 @@ export interface Processes {
    */
   spawn(start: ShimStart): Spawned;
   observe(pid: number): Observed;
+  /** A living process as a person knows it: its pid, with its name and state where they can be read. */
+  describe(pid: number): string;
   /**
    * Opens a process by its recorded identity. A signal through it reaches that process or nobody.
    * Throws when descriptors have run out.
@@ -110,7 +123,7 @@ export interface Processes {
    * Takes the exit status of every ended child. After: nobody else can be told it again, so what
    * depends on it is in the exit record or unknown.
    */
-  reap(): { pid: number; exit: ExitStatus }[];
+  reap(): Reaped[];
 }
 
 /** Signals one process if it is the recorded one. Dying before, in or after: it is asked for again. */
@@ -135,6 +148,9 @@ export interface ExitRecord {
   readonly status: number;
   readonly userTicks: number;
   readonly systemTicks: number;
+  /** bytes from and to storage; absent where the kernel or an older shim does not tell. */
+  readonly readBytes?: number;
+  readonly writtenBytes?: number;
   /** Why nothing was executed, if nothing was. */
   readonly refusal?: string;
   /** Wall clock, ms since 1970. */
@@ -226,4 +242,49 @@ export interface LogFiles {
   /** False when there is none. Dying after: taken again at the next start. */
   giveBallast(): boolean;
   read(id: number, stream: LogStream, offset: number): LogReader;
+}
+
+/** What a job may use, for its cgroup to hold it to. */
+export interface CgroupLimits {
+  readonly cpus: number;
+  /** bytes; 0 for no limit. */
+  readonly memory: number;
+  readonly processes?: number;
+}
+
+/**
+ * What holds the processes of each job together in the kernel. A directory names one attempt for ever:
+ * its token is part of the name, so that no other job's or stranger's cgroup is ever taken for it.
+ */
+export interface Cgroups {
+  /** Where the cgroup of an attempt is to be, to be journaled first; undefined where none can be made. */
+  directoryOf(id: number, token: string): string | undefined;
+  /**
+   * Makes it, with its limits. Throws when the node cannot. In it or after: an empty one, removed with
+   * the attempt or swept at the next start.
+   */
+  make(directory: string, limits: CgroupLimits): void;
+  /** Sets its limits again. Throws when it is gone. Dying before or in it: they are not in force. */
+  limit(directory: string, limits: CgroupLimits): void;
+  /**
+   * Who lives in it and below; undefined when somebody does and nobody can say who just now. Nobody
+   * where it is gone. Throws when it cannot be read.
+   */
+  members(directory: string): ProcessIdentity[] | undefined;
+  /**
+   * SIGKILL to all of them at once, the ones that are just being born included, where the kernel can
+   * (Linux 5.14). Dying before, in or after: it is asked for again.
+   */
+  kill(directory: string): void;
+  /** What all who were ever in it have used; undefined where it is gone. */
+  usage(directory: string): Usage | undefined;
+  /** Whether the kernel has killed somebody in it for want of memory. */
+  ranOutOfMemory(directory: string): boolean;
+  /**
+   * Only when the end is in the journal. False when somebody is in it: nothing is done then. Dying
+   * before or in it: swept at the next start.
+   */
+  remove(directory: string): boolean;
+  /** Those of this state directory that are there. */
+  directories(): string[];
 }

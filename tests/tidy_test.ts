@@ -26,9 +26,12 @@ const SUPERVISOR = "src/supervisor/**";
 const VARLINK = "src/varlink/**";
 const CLI = "src/cli/**";
 const PLANS = ["plan.ts", "plan_rebuild.ts", "plan_remains.ts"];
-const VERDICTS = ["family.ts", "verdict.ts", ...PLANS].map((name) => `src/recover/${name}`);
+const VERDICTS = ["family.ts", "usage.ts", "verdict.ts", ...PLANS].map((name) =>
+  `src/recover/${name}`
+);
 const DECISIONS = [
   "decide.ts",
+  "ending_note.ts",
   "schedule.ts",
   "queue.ts",
   "lanes.ts",

@@ -48,6 +48,7 @@ export function describeNode(node: NodeStatus, width?: number): string[] {
     ["Disk", shortOfSpace && `logs are cut short: ${shortOfSpace}`],
     ["CPUs", `${node.cpusAllocated} of ${node.cpus} allocated`],
     ["Memory", `${sizeText(node.memoryAllocated)} of ${sizeText(node.memory)} allocated`],
+    ["Cgroups", cgroupsText(node)],
     [
       "Recovery",
       `${recovery.at}, ${recovery.durationMs} ms: ${recovery.kept} kept, ` +
@@ -55,6 +56,13 @@ export function describeNode(node: NodeStatus, width?: number): string[] {
       `${recovery.interrupted} interrupted`,
     ],
   ], width);
+}
+
+function cgroupsText({ cgroup, controllers = [], cgroupProblem }: NodeStatus): string {
+  const why = cgroupProblem ? ` (${cgroupProblem})` : "";
+  if (cgroup === undefined) return `none${why}`;
+  const limits = controllers.length > 0 ? controllers.join(", ") : "they only end jobs";
+  return `${cgroup}: ${limits}${why}`;
 }
 
 function stateOf({ degraded, draining }: NodeStatus): string {

@@ -7,6 +7,7 @@ import { readSmallFile } from "./small_file.ts";
 
 interface ProcStat {
   readonly pid: number;
+  readonly name: string;
   readonly state: string;
   readonly group: number;
   readonly session: number;
@@ -28,6 +29,7 @@ function readStat(pid: number): ProcStat | undefined {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
     pid,
+    name: text.slice(text.indexOf("(") + 1, text.lastIndexOf(")")),
     state: fields[0]!,
     group: Number(fields[2]),
     session: Number(fields[3]),
@@ -47,6 +49,13 @@ export function observe(pid: number): Observed {
   } catch (error) {
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** As a person knows it: `123 (sleep, D)`, or the pid alone where nothing more can be read. */
+export function describe(pid: number): string {
+  if (pid === 0) return "one of another pid namespace";
+  const stat = readUnlessHidden(() => readStat(pid));
+  return stat ? `${pid} (${stat.name}, ${stat.state})` : String(pid);
 }
 
 /** The wait status of one that has ended and has not been reaped. */

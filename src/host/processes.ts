@@ -7,9 +7,16 @@
 import type { ExitStatus } from "../job/exit_status.ts";
 import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import type { Living, Processes, ProcessHandle, ShimStart, Spawned } from "../ports.ts";
-import { errno, lastErrno, libc, must, SystemError } from "./libc.ts";
-import { livingProcesses, observe, ownChildren, readGround, zombieStatus } from "./proc.ts";
+import type { Living, Processes, ProcessHandle, Reaped, ShimStart, Spawned } from "../ports.ts";
+import { bytesOf, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
+import {
+  describe,
+  livingProcesses,
+  observe,
+  ownChildren,
+  readGround,
+  zombieStatus,
+} from "./proc.ts";
 import { type Reactor, READABLE } from "./reactor.ts";
 import type { Spawner } from "./spawn.ts";
 
@@ -23,6 +30,8 @@ const PIDFD_GET_INFO = 0xc040ff0bn;
 const PIDFD_INFO_EXIT = 1n << 3n;
 const EXIT_STATUS_AT = 60;
 const WNOHANG = 1;
+/** struct rusage (getrusage(2)) in words of 64 bits. */
+const RUSAGE_WORDS = 18, MAXRSS_WORD = 4, RUSAGE_SELF = 0;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 export class HostProcesses implements Processes {
@@ -36,6 +45,7 @@ export class HostProcesses implements Processes {
   }
 
   observe = observe;
+  describe = describe;
   children = ownChildren;
   reap = reap;
 
@@ -121,15 +131,27 @@ export function becomeSubreaper(): void {
  * Reaps every ended child. The runtime waits for no child of its own in this process, since the
  * supervisor starts processes through Spawner alone; so waiting for any child steals nothing.
  */
-function reap(): { pid: number; exit: ExitStatus }[] {
+function reap(): Reaped[] {
   const status = new Int32Array(1);
   const bytes = new Uint8Array(status.buffer);
-  const reaped = [];
+  const rusage = new BigInt64Array(RUSAGE_WORDS);
+  const reaped: Reaped[] = [];
   for (;;) {
-    const pid = libc.waitpid(-1, bytes, WNOHANG);
+    const pid = libc.wait4(-1, bytes, WNOHANG, bytesOf(rusage));
     if (pid <= 0) return reaped;
-    reaped.push({ pid, exit: fromWaitStatus(status[0]!) });
+    reaped.push({ pid, exit: fromWaitStatus(status[0]!), maxMemory: childMemory(rusage) });
   }
+}
+
+/**
+ * A child shares our memory until it executes its program, and the kernel counts that as its own
+ * (exec_mmap in fs/exec.c): only what is more than we have ever had is told for certain.
+ */
+function childMemory(child: BigInt64Array): number | undefined {
+  const own = new BigInt64Array(RUSAGE_WORDS);
+  libc.getrusage(RUSAGE_SELF, bytesOf(own));
+  const kibibytes = child[MAXRSS_WORD]!;
+  return kibibytes > own[MAXRSS_WORD]! ? Number(kibibytes) * 1024 : undefined;
 }
 
 function send(fd: number, signal: number, flags: bigint): number {

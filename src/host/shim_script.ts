@@ -4,7 +4,9 @@
  * SETUP is evaluated right before the command is executed.
  *
  * Contract: the claim is created with O_EXCL before anything else, so the command of one claim runs
- * at most once; `proc` holds the leader's identity before the command can do anything; the exit
+ * at most once; `proc` holds the leader's identity before the command can do anything, and before it
+ * joins its cgroup (if CGROUP is not empty), where the shim itself never is. systemd removes empty
+ * cgroups of a unit that it stops: then it makes its own, or goes without. The exit
  * record is written in one write and counts only when it ends in a newline. Whatever the disk
  * refuses is tried again every second. Dying anywhere leaves either no claim (nothing ran), or a
  * claim and no record (nobody knows).
@@ -39,7 +41,7 @@ export function shimScript(options: { setsid: readonly string[]; softFileLimit: 
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
 trap : ${CATCHABLE}
-_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3
+_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3 _hf_cgroup=$4
 _hf_setup=$5
 shift 5
 _hf_self() {
@@ -47,11 +49,28 @@ _hf_self() {
   set -- $_hf_stat
   _hf_who="$1 \${22}" _hf_ticks="\${16} \${17}"
 }
+_hf_io() {
+  while read -r _hf_name _hf_bytes; do
+    case $_hf_name in
+    read_bytes:) _hf_ticks="$_hf_ticks $_hf_bytes" ;;
+    write_bytes:) _hf_ticks="$_hf_ticks $_hf_bytes" && return ;;
+    esac
+  done </proc/self/io
+} 2>/dev/null
 _hf_pause() { sleep 1 2>/dev/null || :; }
 _hf_write() {
   until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done
 }
 _hf_refuse() { _hf_write "$_hf_run/refused" "$1"; exit ${NOT_STARTED}; }
+_hf_join() {
+  [ -f "$_hf_cgroup/cgroup.procs" ] && { echo 0 >|"$_hf_cgroup/cgroup.procs"; } 2>/dev/null
+}
+_hf_enter() {
+  _hf_join && return
+  [ ! -d "$_hf_cgroup" ] || return 1
+  [ -f "\${_hf_cgroup%/*/*}/cgroup.procs" ] && mkdir -p "$_hf_cgroup" 2>/dev/null
+  _hf_join || [ ! -d "$_hf_cgroup" ]
+}
 _hf_look() {
   case $1 in
   */*) [ -e "$1" ] || _hf_refuse "command not found: $1" ;;
@@ -81,6 +100,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
     [ -d "$_hf_run" ] || exit ${RUN_GONE}
     _hf_pause
   done
+  [ -z "$_hf_cgroup" ] || _hf_enter || _hf_refuse "cannot join its cgroup $_hf_cgroup"
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null
@@ -93,6 +113,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
 )
 _hf_status=$?
 _hf_self
+_hf_io
 until { echo "$_hf_status $_hf_ticks" >|"exits/$_hf_id"; } 2>/dev/null; do
   [ -d "$_hf_run" ] || exit ${RUN_GONE}
   _hf_pause
@@ -115,16 +136,23 @@ export function parseProc(text: string): ProcessIdentity | undefined {
   return match ? { pid: Number(match[1]), startTicks: Number(match[2]) } : undefined;
 }
 
-/** A record without its newline was cut short and does not count. */
+/**
+ * A record without its newline was cut short and does not count. Bytes read and written are left out
+ * where the kernel does not count them.
+ */
 export function parseExitRecord(
   text: string,
-): Pick<ExitRecord, "status" | "userTicks" | "systemTicks"> | undefined {
-  const match = /^(\d{1,3}) (\d+) (\d+)\n$/.exec(text);
+): Omit<ExitRecord, "refusal" | "atMs"> | undefined {
+  const match = /^(\d{1,3}) (\d+) (\d+)(?: (\d+) (\d+))?\n$/.exec(text);
   if (!match) return undefined;
+  const [status, userTicks, systemTicks, readBytes, writtenBytes] = match.slice(1)
+    .map((digits) => digits === undefined ? undefined : Number(digits));
   return {
-    status: Number(match[1]),
-    userTicks: Number(match[2]),
-    systemTicks: Number(match[3]),
+    status: status!,
+    userTicks: userTicks!,
+    systemTicks: systemTicks!,
+    readBytes,
+    writtenBytes,
   };
 }
 

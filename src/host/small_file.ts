@@ -1,11 +1,12 @@
 /**
- * Reads small files whole, as those of /proc and of runs. It goes to the C library directly: most
- * looks are for files that are not there yet, and the runtime makes a costly error of each.
+ * Reads small files whole, as those of /proc and of runs, and writes into those of cgroups. It goes to
+ * the C library directly: most looks are for files that are not there yet, and the runtime makes a
+ * costly error of each.
  */
 
 import { cString, errno, lastErrno, libc, must, O_CLOEXEC, SystemError } from "./libc.ts";
 
-const O_RDONLY = 0;
+const O_RDONLY = 0, O_WRONLY = 1;
 const decoder = new TextDecoder();
 let buffer = new Uint8Array(8192);
 
@@ -23,6 +24,17 @@ export function readSmallFile(path: string): string | undefined {
     }
   } finally {
     must("close", libc.close(fd));
+  }
+}
+
+/** Writes into a file that is there, in one write: the kernel takes it or refuses it. Throws SystemError. */
+export function writeSmallFile(path: string, text: string): void {
+  const fd = must(`open ${path}`, libc.open(cString(path), O_WRONLY | O_CLOEXEC, 0));
+  try {
+    const bytes = new TextEncoder().encode(text);
+    must(`write ${path}`, Number(libc.write(fd, bytes, BigInt(bytes.length))));
+  } finally {
+    libc.close(fd);
   }
 }
 

@@ -4,7 +4,8 @@
  */
 
 import type { ProcessIdentity } from "../job/identity.ts";
-import type { Living } from "../ports.ts";
+import type { StartedJob } from "../job/job.ts";
+import type { Cgroups, Living } from "../ports.ts";
 
 export interface FamilyName {
   readonly token: string;
@@ -36,6 +37,14 @@ export function familyOf(
   const isDoubtful = members.length === 0 &&
     others.some((p) => p.isBecoming && p.startTicks >= since);
   return isDoubtful ? undefined : members.map(({ pid, startTicks }) => ({ pid, startTicks }));
+}
+
+/**
+ * Where a job's cgroup is, if it has one. Of an attempt that the journal does not know of, as one that
+ * is older or was made anew, it is where it would be.
+ */
+export function cgroupOf({ id, attempt }: StartedJob, cgroups?: Cgroups): string | undefined {
+  return attempt.cgroup ?? cgroups?.directoryOf(id, attempt.token);
 }
 
 /** Who carries a token and leads a session of its own: the shim of an attempt that left no name. */

@@ -6,7 +6,7 @@
 
 import type { ExitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import type { Processes, ProcessHandle } from "../ports.ts";
+import type { Processes, ProcessHandle, Reaped } from "../ports.ts";
 
 interface Held {
   /** A child of ours until it has been reaped. */
@@ -17,6 +17,7 @@ interface Held {
   isUnstarted?: boolean;
   leader?: ProcessHandle;
   leaderExit?: ExitStatus;
+  maxMemory?: number;
   shim?: ProcessHandle;
 }
 
@@ -92,11 +93,20 @@ export class Grip {
     return held && (held.leaderExit = held.leader?.exitStatus() ?? held.leaderExit);
   }
 
+  /** bytes: the most that one process of a job used whose shim we have reaped, where known. */
+  maxMemory(id: number): number | undefined {
+    return this.#held.get(id)?.maxMemory;
+  }
+
   /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */
-  reaped(pid: number, exit: ExitStatus): number | undefined {
+  reaped({ pid, exit, maxMemory }: Reaped): number | undefined {
     const id = this.#children.get(pid);
     this.#children.delete(pid);
-    if (id !== undefined) return id;
+    if (id !== undefined) {
+      const held = this.#held.get(id);
+      if (held) held.maxMemory = maxMemory;
+      return id;
+    }
     for (const [id, held] of this.#held) {
       if (held.leader?.identity.pid !== pid || held.leaderExit) continue;
       // While its shim is there the leader is the shim's child: ours is another under its old pid.

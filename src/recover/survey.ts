@@ -1,11 +1,12 @@
 /** Gathers the evidence of started jobs from files and /proc. It changes nothing. */
 
-import { fromShell } from "../job/exit_status.ts";
-import { checkIdentity, MS_PER_TICK, type ProcessIdentity, sameGround } from "../job/identity.ts";
-import type { StartedJob } from "../job/job.ts";
-import type { Claim, Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
-import { familyOf, shimAmong } from "./family.ts";
+import { fromShell, isSuccess } from "../job/exit_status.ts";
+import { checkIdentity, type ProcessIdentity, sameGround } from "../job/identity.ts";
+import type { StartedJob, Usage } from "../job/job.ts";
+import type { Cgroups, Claim, Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
+import { cgroupOf, familyOf, shimAmong } from "./family.ts";
 import type { Grip } from "./grip.ts";
+import { largerUsage, recordedUsage } from "./usage.ts";
 import type { Evidence, Exit } from "./verdict.ts";
 
 export interface SurveyParts {
@@ -14,6 +15,8 @@ export interface SurveyParts {
   readonly files: Files;
   /** Absent where nothing is held, as in a dry run. */
   readonly grip?: Grip;
+  /** Absent where there are none. */
+  readonly cgroups?: Cgroups;
 }
 
 const ANOTHERS = {
@@ -52,14 +55,25 @@ export class Survey {
   /** Every living process of the job but its shim; undefined when it must be looked at again. */
   family(job: StartedJob): ProcessIdentity[] | undefined {
     const { grip } = this.parts;
-    const isAlone = grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
+    const inside = this.#inCgroup(job);
+    if (!inside) return undefined;
+    const isAlone = inside.length === 0 && grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
     if (isAlone && !this.#leaderAlive(job)) return [];
     const shim = this.#signed(job, this.#claim(job)).shimIdentity;
     // Asked after the processes were read, so that it held while they were.
     const living = this.#alive();
     const handle = grip?.leaderHandle(job.id);
     const leader = handle?.holdsItsPid() ? handle.identity : undefined;
-    return familyOf({ token: job.attempt.token, shim, leader }, living);
+    // Outside there can be those of a job that may move its processes, and its leader before it joins.
+    const found = familyOf({ token: job.attempt.token, shim, leader }, living);
+    if (!found) return inside.length > 0 ? inside : undefined;
+    return [...inside, ...found.filter(({ pid }) => !inside.some((member) => member.pid === pid))];
+  }
+
+  #inCgroup(job: StartedJob): ProcessIdentity[] | undefined {
+    const { cgroups } = this.parts;
+    const cgroup = cgroupOf(job, cgroups);
+    return cgroup === undefined || !cgroups ? [] : cgroups.members(cgroup);
   }
 
   #lookAtFiles(
@@ -77,13 +91,15 @@ export class Survey {
     const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id);
     const leader = sameGround && leaderIdentity ? this.#check(leaderIdentity) : "mismatch";
     const ended = leader === "mismatch" && shim === "mismatch";
+    const exit = record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined;
     return {
       ...signed,
       shim,
       leaderIdentity,
       leader,
       startedAtMs,
-      exit: record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined,
+      exit,
+      ranOutOfMemory: exit && !isSuccess(exit.status) && this.#ranOutOfMemory(job),
       refusal: this.parts.grip?.spawnRefusal(job.id) ?? record?.refusal,
     };
   }
@@ -123,12 +139,11 @@ export class Survey {
   }
 
   #recorded(job: StartedJob, record: ExitRecord): Exit {
+    const recorded = recordedUsage(record, this.parts.grip?.maxMemory(job.id));
+    const ofCgroup = this.#usage(job);
     return {
       status: this.parts.grip?.leaderExit(job.id) ?? fromShell(record.status),
-      usage: {
-        userTimeMs: record.userTicks * MS_PER_TICK,
-        systemTimeMs: record.systemTicks * MS_PER_TICK,
-      },
+      usage: ofCgroup ? largerUsage(recorded, ofCgroup) : recorded,
       atMs: record.atMs,
     };
   }
@@ -136,7 +151,17 @@ export class Survey {
   /** The exit of a leader whose shim died before it could record it, if the kernel told us. */
   #witnessed(job: StartedJob): Exit | undefined {
     const status = this.parts.grip?.leaderExit(job.id);
-    return status && { status, atMs: this.parts.clock.wallMs() };
+    return status && { status, usage: this.#usage(job), atMs: this.parts.clock.wallMs() };
+  }
+
+  #usage(job: StartedJob): Usage | undefined {
+    const cgroup = cgroupOf(job, this.parts.cgroups);
+    return cgroup === undefined ? undefined : this.parts.cgroups?.usage(cgroup);
+  }
+
+  #ranOutOfMemory(job: StartedJob): boolean {
+    const cgroup = cgroupOf(job, this.parts.cgroups);
+    return cgroup !== undefined && this.parts.cgroups?.ranOutOfMemory(cgroup) === true;
   }
 
   #alive(): Living[] {

@@ -3,7 +3,7 @@
  * look while we run, and in the plan that `recover --dry-run` prints.
  */
 
-import { type ExitStatus, UNKNOWN_EXIT } from "../job/exit_status.ts";
+import { type ExitStatus, isSuccess, UNKNOWN_EXIT } from "../job/exit_status.ts";
 import { type Check, type ProcessIdentity, UNKNOWN_GROUND } from "../job/identity.ts";
 import {
   type Change,
@@ -32,6 +32,8 @@ export interface Evidence {
   readonly leaderIdentity?: ProcessIdentity;
   readonly startedAtMs?: number;
   readonly exit?: Exit;
+  /** Whether the kernel has killed some of its processes for want of memory. */
+  readonly ranOutOfMemory?: boolean;
   /** Why nothing was executed. */
   readonly refusal?: string;
   /** Why something could not be looked at. */
@@ -113,15 +115,33 @@ function unverifiable(what: string, identity?: ProcessIdentity): Verdict {
   return { kind: "unverifiable", cause: `its ${what}, pid ${identity?.pid}, cannot be looked at` };
 }
 
-/** A stop that was asked for while the job ran decides; else its own exit does. */
+/**
+ * A stop that was asked for while the job ran decides; else its own exit does, unless that is the
+ * kernel's doing.
+ */
 function endedBy(job: StartedJob, seen: Evidence, exit: Exit): End {
+  const ranOutOfMemory = seen.ranOutOfMemory && !isSuccess(exit.status);
   return {
-    ...(job.stopping ? stopped(job) : ownEnd(exit.status)),
+    ...(job.stopping ? stopped(job) : ranOutOfMemory ? outOfMemory(job) : ownEnd(exit.status)),
     exit: exit.status,
     usage: exit.usage,
     startedAtMs: seen.startedAtMs,
     endedAtMs: exit.atMs,
   };
+}
+
+function outOfMemory(
+  { demand: { memory } }: StartedJob,
+): Pick<End, "state" | "reason" | "message"> {
+  const message = memory > 0
+    ? `it needed more than its memory of ${memoryText(memory)}`
+    : "the node had no more memory for it, and the kernel killed it";
+  return { state: "FAILED", reason: "outOfMemory", message };
+}
+
+function memoryText(bytes: number): string {
+  const mebibytes = bytes / (1 << 20);
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : `${bytes} bytes`;
 }
 
 function refused(job: StartedJob, seen: Evidence, message: string): End {

@@ -17,9 +17,11 @@ export interface Progress {
   readonly leftoversAsked: boolean;
   /** Looks at the family so far, each later than the one before. */
   readonly looks: number;
+  /** SIGKILL has been sent to all of it so many times. */
+  readonly kills: number;
 }
 
-export const NO_PROGRESS: Progress = { asked: false, leftoversAsked: false, looks: 0 };
+export const NO_PROGRESS: Progress = { asked: false, leftoversAsked: false, looks: 0, kills: 0 };
 
 export type Step =
   /** Nothing, until a hint, a time (ms since boot), or a failed check to be told and repeated. */

@@ -6,7 +6,7 @@
 
 import type { QueuedJob } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { Clock, Processes } from "../ports.ts";
+import type { Cgroups, Clock, Processes } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { chooseCpus, freeCpus } from "./cpu_sets.ts";
@@ -21,6 +21,7 @@ export interface DispatcherParts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
+  readonly cgroups?: Cgroups;
   readonly capacity: Amount;
   /** Ids of the CPUs on which jobs can be pinned, ascending. */
   readonly cpuIds: readonly number[];
@@ -96,14 +97,21 @@ export class Dispatcher {
 
   /** False when its set of CPUs cannot be had. */
   #start(job: QueuedJob): boolean {
-    const { processes, journal, newToken, roster, reconciler, aftermath, cpuIds } = this.parts;
+    const { processes, cgroups, cpuIds, journal, newToken, roster } = this.parts;
     const { pin, cpus } = job.demand;
     const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;
-    const { ground } = processes;
-    const attempt = { number: job.attempts + 1, token: newToken(), ground, cpuSet };
+    const token = newToken();
+    const attempt = {
+      number: job.attempts + 1,
+      token,
+      ground: processes.ground,
+      cgroup: cgroups?.directoryOf(job.id, token),
+      cpuSet,
+    };
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
+    const { reconciler, aftermath } = this.parts;
     aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));
     return true;
   }

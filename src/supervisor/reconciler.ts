@@ -13,6 +13,8 @@ import { type ArrayMember, variablesOf } from "../job/job_array.ts";
 import type { Log } from "../job/log.ts";
 import { DEFAULT_ENVIRONMENT, type FullSpec } from "../job/spec.ts";
 import {
+  type CgroupLimits,
+  type Cgroups,
   type Clock,
   type Files,
   type Processes,
@@ -22,17 +24,21 @@ import {
   SIGTERM,
   type Spawned,
 } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import type { Grip } from "../recover/grip.ts";
 import type { Survey } from "../recover/survey.ts";
 import type { Evidence } from "../recover/verdict.ts";
+import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import {
   familyPollMs,
+  hasEndedByItself,
   nextStep,
   NO_PROGRESS,
   type Progress,
   UNVERIFIABLE_POLL_MS,
 } from "./decide.ts";
+import { endingNote } from "./ending_note.ts";
 import type { Roster } from "./roster.ts";
 import { Wakes } from "./wakes.ts";
 
@@ -40,6 +46,8 @@ export interface ReconcilerParts {
   readonly clock: Clock;
   readonly processes: Processes;
   readonly files: Files;
+  readonly cgroups?: Cgroups;
+  readonly journal: Journal;
   readonly grip: Grip;
   readonly survey: Survey;
   readonly roster: Roster;
@@ -51,8 +59,8 @@ export interface ReconcilerParts {
   readonly onSpawned: (nodeCause?: string) => void;
 }
 
-/** Looks at a family that will not die before its pids are told. */
-const LOOKS_BEFORE_TOLD = 8;
+/** So many times SIGKILL is sent to a family before it is told that it does not die of it. */
+const KILLS_BEFORE_TOLD = 8;
 /**
  * When to look for a start. Most short jobs have ended by then, and their start and end share one
  * commit; nobody minds to see a job STARTING for so long.
@@ -63,6 +71,8 @@ const FENCE_RETRY_MS = 1000;
 export class Reconciler {
   readonly #progress = new Map<number, Progress>();
   readonly #unverifiable = new Map<number, string>();
+  /** What is told of jobs that take long to end. */
+  readonly #notes = new Map<number, string>();
   readonly #wakes: Wakes;
 
   constructor(private readonly parts: ReconcilerParts) {
@@ -88,6 +98,7 @@ export class Reconciler {
           if (!mayJournal) return;
           // On another ground the same pid and start time may be a stranger's.
           if (step.change.kind === "running" && seen.sameGround) this.#take(id, step.change);
+          if (step.change.kind === "running" && step.change.adopted) this.#limitAgain(job);
           roster.change(job, step.change);
           job = roster.get(id);
           seen = { ...seen, held: true };
@@ -95,26 +106,30 @@ export class Reconciler {
         case "lookAtFamily":
           family = this.#lookAtFamily(job, progress);
           if (!family) return;
-          this.#noteFamily(job, progress, family);
+          this.#noteFamily(job, progress, family, hasEndedByItself(job, seen));
           break;
         case "fence":
           return this.#fence(job);
         case "ask":
           return this.#ask(job, progress);
         case "askFamily":
-          return this.#signalFamily(job, step.members, SIGTERM);
+          return this.#askFamily(job, step.members);
         case "killFamily":
-          return this.#signalFamily(job, step.members, SIGKILL);
+          return this.#killFamily(job, step.members);
       }
     }
   }
 
   /** Starts the shim of an attempt that has been journaled. */
   spawn(id: number, attempt: Attempt, spec: FullSpec, array?: ArrayMember): void {
-    const { files, processes, grip, look, clock } = this.parts;
+    const { files, processes, cgroups, grip, look, clock } = this.parts;
+    const { cgroup } = attempt;
     let refused: Spawned & { refused: string };
     try {
       files.create(id);
+      if (cgroup !== undefined) {
+        cgroups?.make(cgroup, limitsOf(spec));
+      }
       const spawned = processes.spawn({
         id,
         attempt: attempt.number,
@@ -124,6 +139,7 @@ export class Reconciler {
         environment: { ...spec.environment ?? DEFAULT_ENVIRONMENT, ...array && variablesOf(array) },
         limits: spec.limits,
         cpuSet: attempt.cpuSet,
+        cgroup,
       });
       if ("pid" in spawned) {
         grip.spawned(id, spawned.pid);
@@ -132,7 +148,7 @@ export class Reconciler {
       }
       refused = spawned;
     } catch (error) {
-      // Its directory could not be made: the disk is full, say.
+      // Its directory or cgroup could not be made: the disk is full, say.
       refused = { refused: error instanceof Error ? error.message : String(error), by: "node" };
     }
     if (refused.by === "job") grip.spawnRefused(id, refused.refused);
@@ -146,10 +162,16 @@ export class Reconciler {
     return [...this.#progress].filter(([, { looks }]) => looks > 0).map(([id]) => id);
   }
 
+  /** Why a job has not ended yet though its end has been asked for or seen. */
+  note(id: number): string | undefined {
+    return this.#notes.get(id);
+  }
+
   /** Forgets a job that has ended or gone back to the queue. */
   forget(id: number): void {
     this.#progress.delete(id);
     this.#unverifiable.delete(id);
+    this.#notes.delete(id);
     this.#wakes.set(id, undefined);
   }
 
@@ -165,6 +187,14 @@ export class Reconciler {
       // Out of descriptors: the job is looked at by its pid, and held at the next chance.
       this.parts.log.error("cannot hold its processes", { job: id, cause: String(error) });
     }
+  }
+
+  /** systemd removes an empty cgroup of a unit that it starts again: its shim makes it anew, bare. */
+  #limitAgain(job: StartedJob): void {
+    const { aftermath, cgroups, journal } = this.parts;
+    const { cgroup } = job.attempt;
+    if (job.state !== "STARTING" || cgroup === undefined || !cgroups) return;
+    aftermath.then(() => cgroups.limit(cgroup, limitsOf(journal.job(job.id)!.spec)));
   }
 
   /** Undefined when nobody can say who is left: then it is looked at again. */
@@ -192,14 +222,22 @@ export class Reconciler {
     this.parts.log.warn("unverifiable", { job: id, cause, doing: "left as it is, looking again" });
   }
 
-  #noteFamily(job: StartedJob, progress: Progress, family: ProcessIdentity[]): void {
+  #noteFamily(
+    { id }: StartedJob,
+    progress: Progress,
+    family: ProcessIdentity[],
+    hasEnded: boolean,
+  ): void {
     if (family.length === 0) return;
     const looks = progress.looks + 1;
     const overSinceBootMs = progress.overSinceBootMs ?? this.parts.clock.bootMs();
-    this.#progress.set(job.id, { ...progress, looks, overSinceBootMs });
-    if (looks !== LOOKS_BEFORE_TOLD) return;
-    const pids = family.map(({ pid }) => pid).join(" ");
-    this.parts.log.warn("processes do not end", { job: job.id, pids, doing: "trying again" });
+    this.#progress.set(id, { ...progress, looks, overSinceBootMs });
+    const survivesKill = progress.kills >= KILLS_BEFORE_TOLD;
+    const describe = (pid: number) => this.parts.processes.describe(pid);
+    const note = endingNote(family.map(({ pid }) => pid), { hasEnded, survivesKill, describe });
+    if (note !== undefined) this.#notes.set(id, note);
+    if (progress.kills !== KILLS_BEFORE_TOLD) return;
+    this.parts.log.warn("processes do not end", { job: id, note, doing: "trying again" });
   }
 
   #fence({ id, attempt }: StartedJob): void {
@@ -228,16 +266,35 @@ export class Reconciler {
     if (shim) aftermath.then(() => signalProcess(processes, shim, SIGCONT));
   }
 
-  #signalFamily({ id }: StartedJob, members: readonly ProcessIdentity[], signal: number): void {
+  #askFamily({ id }: StartedJob, members: readonly ProcessIdentity[]): void {
     const progress = this.#progress.get(id) ?? NO_PROGRESS;
     const { aftermath, clock, processes } = this.parts;
     this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
     aftermath.then(() => {
       this.#progress.set(id, { ...progress, leftoversAsked: true });
       for (const member of members) {
-        signalProcess(processes, member, signal);
-        if (signal === SIGTERM) signalProcess(processes, member, SIGCONT);
+        signalProcess(processes, member, SIGTERM);
+        signalProcess(processes, member, SIGCONT);
       }
     });
   }
+
+  #killFamily(job: StartedJob, members: readonly ProcessIdentity[]): void {
+    const { id } = job;
+    const progress = this.#progress.get(id) ?? NO_PROGRESS;
+    const { aftermath, cgroups, clock, grip, processes } = this.parts;
+    this.#wakes.set(id, clock.bootMs() + familyPollMs(progress));
+    aftermath.then(() => {
+      this.#progress.set(id, { ...progress, kills: progress.kills + 1 });
+      for (const member of members) signalProcess(processes, member, SIGKILL);
+      // All at once: who forks as fast as it is killed one by one would never be caught up with.
+      grip.leaderHandle(id)?.signalGroup(SIGKILL);
+      const cgroup = cgroupOf(job, cgroups);
+      if (cgroup !== undefined) cgroups?.kill(cgroup);
+    });
+  }
+}
+
+function limitsOf({ cpus, memory, limits }: FullSpec): CgroupLimits {
+  return { cpus, memory, processes: limits?.processes };
 }

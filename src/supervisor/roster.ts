@@ -40,8 +40,8 @@ export class Roster {
   #submittedAtMs = 0;
   readonly pools: Pools;
 
-  /** Called in the turn in which a job has ended or gone back to the queue. */
-  onLeft: (id: number) => void = () => {};
+  /** Called with a job as it was, in the turn in which it has ended or gone back to the queue. */
+  onLeft: (job: LiveJob) => void = () => {};
 
   constructor(private readonly parts: RosterParts) {
     this.pools = new Pools(parts.journal, () => this.all());
@@ -144,7 +144,7 @@ export class Roster {
     if (isEnded(after)) {
       this.#live.delete(after.id);
       this.#allocations.remove(after.id);
-      this.onLeft(after.id);
+      this.onLeft(job as LiveJob);
       const completed = after.state === "COMPLETED";
       for (const other of this.#queue.ended(after.id, completed)) {
         this.#cancelDependent(other, after.id);
@@ -156,7 +156,7 @@ export class Roster {
     else if (isHold) this.#queue.replace(after);
     else {
       this.#allocations.remove(after.id);
-      this.onLeft(after.id);
+      this.onLeft(job);
       this.#queue.add(after, []);
     }
     return after;

@@ -7,7 +7,8 @@
 import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { Refused } from "../job/refusal.ts";
-import type { Clock, Files, Processes, ProcessHandle } from "../ports.ts";
+import type { Cgroups, Clock, Files, Processes, ProcessHandle } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import { Grip } from "../recover/grip.ts";
 import { makePlan, type PlanItem } from "../recover/plan.ts";
 import { Survey } from "../recover/survey.ts";
@@ -29,6 +30,8 @@ export interface Parts {
   readonly journal: Journal;
   readonly processes: Processes;
   readonly files: Files;
+  /** Absent where there are none. */
+  readonly cgroups?: Cgroups;
   readonly capacity: Amount;
   /** Ids of the CPUs on which jobs can be pinned, ascending. */
   readonly cpuIds: readonly number[];
@@ -70,9 +73,9 @@ export class Supervisor {
   onTurn: () => void = () => {};
 
   constructor(private readonly parts: Parts) {
-    const { clock, journal, processes, files, log, logBounds } = parts;
+    const { clock, journal, processes, files, cgroups, log, logBounds } = parts;
     const grip = this.#grip = new Grip(processes, (id) => this.look(id));
-    this.#survey = new Survey({ clock, processes, files, grip });
+    this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     this.roster = new Roster({ clock, journal, log, aftermath: this.#aftermath });
     this.#reconciler = new Reconciler({
       ...parts,
@@ -93,11 +96,14 @@ export class Supervisor {
     this.subscribe((events) => {
       for (const { id, state } of events) if (state === "STARTING") logBounds.watch(id);
     });
-    this.roster.onLeft = (id) => {
+    this.roster.onLeft = (job) => {
+      const { id } = job;
       logBounds.leave(id);
       this.#reconciler.forget(id);
       this.#aftermath.then(() => grip.letGo(id));
       this.#aftermath.then(() => files.removeExitRecord(id));
+      const cgroup = isStarted(job) ? cgroupOf(job, cgroups) : undefined;
+      if (cgroup !== undefined) this.#aftermath.then(() => cgroups?.remove(cgroup));
     };
     this.#loadDraining();
   }
@@ -143,8 +149,8 @@ export class Supervisor {
 
   /** A hint that children have ended. */
   childrenEnded(): void {
-    for (const { pid, exit } of this.parts.processes.reap()) {
-      const id = this.#grip.reaped(pid, exit);
+    for (const reaped of this.parts.processes.reap()) {
+      const id = this.#grip.reaped(reaped);
       if (id !== undefined) this.look(id);
       else this.#reconciler.endingFamilies().forEach((id) => this.look(id));
     }
@@ -162,6 +168,11 @@ export class Supervisor {
     if (this.#degraded) return `the journal: ${this.#degraded.message}`;
     if (this.#isDraining) return "the node, which is draining";
     return undefined;
+  }
+
+  /** Why a job has not ended yet though its end has been asked for or seen. */
+  note(id: number): string | undefined {
+    return this.#reconciler.note(id);
   }
 
   /** What should become of every live job by what can be seen now. */

@@ -4,7 +4,8 @@
  */
 
 import type { Log } from "../job/log.ts";
-import type { Clock, Files } from "../ports.ts";
+import type { Cgroups, Clock, Files } from "../ports.ts";
+import { cgroupOf } from "../recover/family.ts";
 import type { Counts } from "../recover/plan.ts";
 import { report } from "../recover/report.ts";
 import type { Journal } from "../store/journal.ts";
@@ -16,6 +17,7 @@ export interface UpkeepParts {
   readonly requests: Requests;
   readonly journal: Journal;
   readonly files: Files;
+  readonly cgroups?: Cgroups;
   readonly clock: Clock;
   readonly log: Log;
   /** More interrupted jobs than this raise an alert. */
@@ -39,6 +41,12 @@ export class Upkeep {
     this.#sweepExitRecords((id) => {
       log.warn("exit record of an unknown job", { job: id, doing: "left as it is" });
     });
+    this.#sweepCgroups((directory) => {
+      log.warn("processes in the cgroup of an unknown job", {
+        directory,
+        doing: "left as they are",
+      });
+    });
     return recovered;
   }
 
@@ -48,6 +56,7 @@ export class Upkeep {
     if (supervisor.status.running > 0) this.#recover();
     this.#releaseStale();
     this.#sweepExitRecords(() => {});
+    this.#sweepCgroups(() => {});
     supervisor.request(() => requests.prune(), () => {});
   }
 
@@ -68,6 +77,16 @@ export class Upkeep {
       const job = journal.job(id);
       if (job?.endedAtMs !== undefined) files.removeExitRecord(id);
       else if (!job) onUnknown(id);
+    }
+  }
+
+  /** Cgroups of attempts that are over, and that nobody came to remove. */
+  #sweepCgroups(onPopulated: (directory: string) => void): void {
+    const { supervisor, cgroups } = this.parts;
+    if (!cgroups) return;
+    const live = new Set(supervisor.roster.started().map((job) => cgroupOf(job, cgroups)));
+    for (const directory of cgroups.directories()) {
+      if (!live.has(directory) && !cgroups.remove(directory)) onPopulated(directory);
     }
   }
 

@@ -125,7 +125,9 @@ type Recovery (
 type NotReplaced (at: string, message: string)
 
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
-# shortOfSpace: why logs of running jobs are cut below their limits
+# shortOfSpace: why logs of running jobs are cut below their limits;
+# cgroup: the directory below which each job has its cgroup; controllers: what these limit and count;
+# cgroupProblem: why there are none, or not all controllers
 type NodeStatus (
   name: string,
   version: string,
@@ -141,6 +143,9 @@ type NodeStatus (
   degraded: ?string,
   cannotStart: ?string,
   shortOfSpace: ?string,
+  cgroup: ?string,
+  controllers: ?[]string,
+  cgroupProblem: ?string,
   notReplaced: ?NotReplaced,
   recovery: Recovery
 )
@@ -305,6 +310,9 @@ export interface NodeStatus {
   degraded?: string;
   cannotStart?: string;
   shortOfSpace?: string;
+  cgroup?: string;
+  controllers?: readonly string[];
+  cgroupProblem?: string;
   notReplaced?: NotReplaced;
   recovery: Recovery;
 }

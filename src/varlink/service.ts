@@ -98,6 +98,7 @@ function handlers(
   { supervisor, requests, journal, streams, clock, node }: ServiceParts,
   change: (call: Call, decide: () => object, isChange?: boolean) => void,
 ): Handlers {
+  const tell = (job: JobRecord) => wireJob(job, supervisor.note(job.id));
   const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
     const job = journal.job(id);
     if (job) go(job);
@@ -109,7 +110,7 @@ function handlers(
       call,
       () => {
         const { job, ...rest } = decide();
-        return { job: wireJob(job), ...rest };
+        return { job: tell(job), ...rest };
       },
       isChange,
     );
@@ -139,12 +140,12 @@ function handlers(
       changeJob(call, () => requests.signal(id, number), false);
     },
     Status: (call, { id }) =>
-      known(call, id, (job) => call.reply({ job: { ...wireJob(job), ...outlook(id) } })),
+      known(call, id, (job) => call.reply({ job: { ...tell(job), ...outlook(id) } })),
     List(call, { limit, ...query }) {
       const jobs = journal.list({ ...query, limit: limit + 1 });
       const page = jobs.slice(0, limit);
       const next = jobs.length > limit ? page.at(-1)!.id : undefined;
-      call.reply({ jobs: page.map(wireJob), next });
+      call.reply({ jobs: page.map(tell), next });
     },
     Wait: (call, parameters) =>
       known(call, parameters.id, (job) => streams.wait(call, job, parameters)),

@@ -3,10 +3,12 @@
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Event, Job } from "./interface.ts";
 
-export function wireJob(job: JobRecord): Job {
+/** `note`: why it has not ended yet. */
+export function wireJob(job: JobRecord, note?: string): Job {
   const { submittedAtMs, startedAtMs, endedAtMs, ...same } = job;
   return {
     ...same,
+    message: job.message ?? note,
     submittedAt: time(submittedAtMs),
     startedAt: optionalTime(startedAtMs),
     endedAt: optionalTime(endedAtMs),

@@ -110,13 +110,13 @@ Deno.test("the log is one line an event, as JSON where asked, with priorities un
   const env = { LOG_FORMAT: "json", LOG_LEVEL: "INFO" };
   const { stderr } = await home.runAs({ env }, "daemon", "--burst");
   const events = stderr.trim().split("\n").map((line) => JSON.parse(line));
-  assertEquals(events.map(({ event }) => event), ["recovered", "listening", "ended"]);
+  assertEquals(events.map(({ event }) => event), ["cgroups", "recovered", "listening", "ended"]);
   const journal = await home.runAs(
     { env: { LOG_LEVEL: "INFO", JOURNAL_STREAM: "8:1" } },
     "daemon",
     "--burst",
   );
-  assertMatch(journal.stderr, /^<6>INFO recovered at=/);
+  assertMatch(journal.stderr, /^<6>INFO cgroups .*\n<6>INFO recovered at=/);
   const quiet = await home.runAs({ env: { LOG_LEVEL: "ERROR" } }, "daemon", "--burst");
   assertEquals(quiet.stderr, "");
 });

@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { Home, IS_ROOT, shimOf, tell, until } from "./home.ts";
+import { PLAIN_CGROUPS } from "./grounds.ts";
+import { Home, IS_ROOT, isAlive, shimOf, tell, until } from "./home.ts";
 import { PidNamespace } from "./pid_namespace.ts";
 
 const ROOT_ONLY = { ignore: !IS_ROOT };
@@ -89,7 +90,7 @@ Deno.test(
   async () => {
     await using home = new Home();
     await using first = await PidNamespace.open(home);
-    await first.start();
+    await first.start("--cgroup", "off");
     const id = await home.submit(WAITING, { grace: 0 });
     const { pid } = await home.running(id);
     const shim = shimOf(home, id);
@@ -99,7 +100,7 @@ Deno.test(
       await second.stranger(pid!, "leader"),
       await second.stranger(shim, "leader"),
     ];
-    await second.start();
+    await second.start("--cgroup", "off");
     const ended = await home.wait(id);
     assertEquals([ended.state, ended.reason, ended.exitCode], ["FAILED", "reboot", "-999:0"]);
     for (const stranger of strangers) await stranger.assertUntouched();
@@ -107,8 +108,27 @@ Deno.test(
     await end(home, 7);
     await first.gone(pid!, shim);
     await second.crash();
-    await second.start();
+    await second.start("--cgroup", "off");
     assertEquals(await home.status(id), ended);
+  },
+);
+
+Deno.test(
+  "a job in a pid namespace that cannot be looked into is ended by its cgroup before it is released",
+  { ignore: !IS_ROOT || !PLAIN_CGROUPS },
+  async () => {
+    using ground = PLAIN_CGROUPS!();
+    await using home = new Home();
+    await using first = await PidNamespace.open(home);
+    await first.start(...ground.flags);
+    const id = await home.submit(["sleep", "1000"], { grace: 0 });
+    const { pid } = await home.running(id);
+    await first.crash();
+    await using second = await PidNamespace.open(home);
+    await second.start(...ground.flags);
+    const { state, released } = await home.wait(id);
+    assertEquals([state, released], ["FAILED", true]);
+    await first.gone(pid!);
   },
 );
 
@@ -262,14 +282,6 @@ async function end(home: Home, code: number): Promise<void> {
 function isFifo(path: string): boolean {
   try {
     return Deno.statSync(path).isFifo === true;
-  } catch {
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
   } catch {
     return false;
   }

@@ -3,10 +3,12 @@
  * command line. Disposing of it ends every process that it has given rise to and removes its files.
  */
 
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "../assert.ts";
+import { groupName, ownCgroup } from "../../src/host/cgroup_ground.ts";
+import { removeCgroup } from "../../src/host/cgroups.ts";
 import { Client } from "../../src/varlink/client.ts";
 import type { Job, Spec } from "../../src/varlink/interface.ts";
 
@@ -234,8 +236,16 @@ export class Home implements AsyncDisposable {
       }
       return pids.length === 0;
     });
+    removeCgroups(this.state);
     await Deno.remove(this.directory, { recursive: true });
   }
+}
+
+/** Those that a supervisor which was killed has left, below the cgroup that the tests run in. */
+function removeCgroups(state: string): void {
+  const own = ownCgroup();
+  if (typeof own === "string" || !existsSync(state)) return;
+  removeCgroup(`${own.directory}/${groupName(state)}`);
 }
 
 /** Waits for what must come true; fails when it has not within 20 s. */
@@ -260,6 +270,15 @@ export function tell(path: string, line: number): void {
 
 export function shimOf(home: Home, id: number): number {
   return Number(Deno.readTextFileSync(`${home.state}/runs/${id}/claim`).split(" ")[0]);
+}
+
+/** Runs, or could again: a process that has ended and not been reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
 }
 
 function processesWith(entry: string): number[] {

@@ -16,6 +16,9 @@ import {
 } from "../../src/host/shim_script.ts";
 import { MIN_OPEN_FILES } from "../../src/job/limits.ts";
 import type { ShimStart } from "../../src/ports.ts";
+import { ownCgroup } from "../../src/host/cgroup_ground.ts";
+import { removeCgroup } from "../../src/host/cgroups.ts";
+import { PLAIN_CGROUPS } from "../e2e/grounds.ts";
 import { until } from "../e2e/home.ts";
 
 const SHELLS: [string, Shell][] = [
@@ -27,7 +30,7 @@ const SHELLS: [string, Shell][] = [
 const TOKEN = "a-token";
 const MEANS = { nice: findNice(), boundsProcesses: true };
 
-type Bounds = Pick<ShimStart, "limits" | "cpuSet">;
+type Bounds = Pick<ShimStart, "limits" | "cpuSet" | "cgroup">;
 
 class Run implements Disposable {
   readonly directory = Deno.makeTempDirSync();
@@ -93,7 +96,8 @@ for (const [name, shell] of SHELLS) {
         leader.pid,
         leader.startTicks,
       ]);
-      assertEquals(parseExitRecord(run.read("exits/1"))?.status, 7);
+      const record = parseExitRecord(run.read("exits/1"));
+      assertEquals([record?.status, typeof record?.writtenBytes], [7, "number"]);
     },
   });
 
@@ -186,6 +190,35 @@ for (const [name, shell] of SHELLS) {
       Deno.removeSync(`${run.directory}/exits`, { recursive: true });
       Deno.kill(leader.pid, "SIGKILL");
       assertEquals(await ended(shim), RUN_GONE);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: it joins its cgroup before its command runs, or runs nothing`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const cgroup = `${run.directory}/cgroup`;
+      Deno.mkdirSync(cgroup);
+      Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "");
+      await ended(run.start(["cat", `${cgroup}/cgroup.procs`], "/", { cgroup }));
+      assertEquals(run.read("runs/1/stdout.log"), "0\n");
+      using other = new Run(shell);
+      await ended(other.start(["true"], "/", { cgroup: other.directory }));
+      assertMatch(other.read("runs/1/refused"), /cannot join its cgroup/);
+    },
+  });
+
+  Deno.test({
+    name: `${name}: a cgroup that was removed while it was empty is made again`,
+    ignore: ignore || !PLAIN_CGROUPS,
+    fn: async () => {
+      using run = new Run(shell);
+      const { directory } = ownCgroup() as { directory: string };
+      const group = `${directory}/holdfast-test-${crypto.randomUUID()}`;
+      await ended(run.start(["cat", "/proc/self/cgroup"], "/", { cgroup: `${group}/job-1-token` }));
+      assertMatch(run.read("runs/1/stdout.log"), /^0::.*\/job-1-token$/m);
+      assert(removeCgroup(group));
     },
   });
 
@@ -314,6 +347,15 @@ Deno.test("a start that throws leaves the thread on the CPUs that it had", () =>
     // It is what was thrown above.
   }
   assertEquals([inside, cpuIds()], [[mine[0]!], mine]);
+});
+
+Deno.test("a record tells bytes read and written, and that of an older shim does not", () => {
+  const [status, userTicks, systemTicks] = [7, 1, 2];
+  const times = { status, userTicks, systemTicks };
+  const bytes = (readBytes?: number, writtenBytes?: number) => ({ readBytes, writtenBytes });
+  assertEquals(parseExitRecord("7 1 2 4096 8192\n"), { ...times, ...bytes(4096, 8192) });
+  assertEquals(parseExitRecord("7 1 2\n"), { ...times, ...bytes() });
+  assertEquals(parseExitRecord("7 1 2 4096\n"), undefined);
 });
 
 Deno.test("a record that was cut short does not count", () => {

@@ -61,6 +61,18 @@ const rows: [string, StartedJob, Evidence, string][] = [
     unreadable: "EIO",
     exit: exit7,
   }, "FAILED exit 7:0"],
+  [
+    "a process was killed for want of memory",
+    running,
+    { ...ran, exit: { status: { code: 0, signal: 9 }, atMs: 8 }, ranOutOfMemory: true },
+    "FAILED outOfMemory 0:9",
+  ],
+  [
+    "a process was killed for want of memory, and the job did without it",
+    running,
+    { ...ran, exit: { status: { code: 0, signal: 0 }, atMs: 8 }, ranOutOfMemory: true },
+    "COMPLETED exit 0:0",
+  ],
   ["another boot without a record", running, { ...ran, sameGround: false }, "FAILED reboot -999:0"],
   [
     "another boot, a start without a claim",
@@ -122,6 +134,10 @@ Deno.test("a stop under way decides the end, and the exit status is kept", () =>
   assertEquals(endOf(stopped, ran), "CANCELLED cancelled -999:0");
   const late: StartedJob = { ...running, stopping: { kind: "timeout", sinceBootMs: 1 } };
   assertEquals(endOf(late, { ...ran, exit: exit7 }), "FAILED timeout 7:0");
+  assertEquals(
+    endOf(late, { ...ran, exit: exit7, ranOutOfMemory: true }),
+    "FAILED timeout 7:0",
+  );
 });
 
 const checks = fc.constantFrom("match", "mismatch", "unverifiable") as fc.Arbitrary<
@@ -137,6 +153,7 @@ const evidence: fc.Arbitrary<Evidence> = fc.record({
   leader: checks,
   leaderIdentity: fc.constantFrom(undefined, leader),
   exit: fc.constantFrom(undefined, exit7, { ...exit7, status: { code: 0, signal: 0 } }),
+  ranOutOfMemory: fc.boolean(),
   refusal: fc.constantFrom(undefined, "why"),
   unreadable: fc.constantFrom(undefined, "EIO"),
   atMs: fc.constant(9),
@@ -156,6 +173,28 @@ Deno.test("without a status nobody is COMPLETED, and no status is made up", () =
     }),
     { numRuns: 5000 },
   );
+});
+
+Deno.test("out of memory are those alone whose own exit is no success and whom nobody stopped", () => {
+  fc.assert(
+    fc.property(jobs, evidence, (job, seen) => {
+      const found = verdict(job, seen);
+      if (found.kind !== "over") return;
+      const { status } = seen.exit ?? {};
+      const failed = status !== undefined && (status.code !== 0 || status.signal !== 0);
+      const expected = failed && seen.ranOutOfMemory && seen.refusal === undefined &&
+        !job.stopping;
+      assertEquals(found.end.reason === "outOfMemory", expected);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+Deno.test("a job that needed more than its memory is told how much that was", () => {
+  const small = { ...running, demand: { ...demand, memory: 64 << 20 } };
+  const found = verdict(small, { ...ran, exit: exit7, ranOutOfMemory: true });
+  assert(found.kind === "over");
+  assertEquals(found.end.message, "it needed more than its memory of 64 MiB");
 });
 
 Deno.test("what may have run is never withdrawn or fenced", () => {

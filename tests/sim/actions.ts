@@ -110,6 +110,7 @@ function drawSubmit(chance: Chance, seed: number, key: string): Action {
     lastsMs: chance.oneIn(2) ? 1e9 : chance.below(5000),
     ownSession: chance.oneIn(2),
     ignoresTerm: chance.oneIn(3),
+    clearsEnvironment: chance.oneIn(3),
   });
   const plan: Plan = {
     lastsMs: chance.oneIn(3) ? 0 : chance.below(8000),

@@ -14,6 +14,8 @@ export interface Process extends ProcessIdentity {
   readonly kind: Kind;
   readonly job?: number;
   readonly token?: string;
+  /** Inherited by those that it forks. */
+  cgroup?: string;
   parent: Process | undefined;
   group: number;
   session: number;
@@ -36,6 +38,7 @@ export class Kernel {
   bootMs = 1000;
   bootId = 1;
   readonly processes = new Map<number, Process>();
+  readonly cgroups = new Set<string>();
   #nextPid = FIRST_PID;
   #init: Process;
   /** Their start ticks by their pids. */
@@ -126,6 +129,12 @@ export class Kernel {
     this.processes.delete(process.pid);
   }
 
+  membersOf(cgroup: string): Process[] {
+    return [...this.processes.values()].filter((process) =>
+      process.cgroup === cgroup && process.state === "alive"
+    );
+  }
+
   childrenOf(parent: Process): Process[] {
     return [...this.processes.values()].filter((process) => process.parent === parent);
   }
@@ -134,6 +143,7 @@ export class Kernel {
   reboot(): void {
     for (const process of this.processes.values()) process.state = "gone";
     this.processes.clear();
+    this.cgroups.clear();
     this.#freed.clear();
     this.bootId++;
     this.bootMs = 1000;
@@ -171,6 +181,7 @@ export class Kernel {
       kind,
       job,
       token,
+      cgroup: parent?.cgroup,
       parent,
       group,
       session,

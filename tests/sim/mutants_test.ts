@@ -76,6 +76,24 @@ const MUTANTS: Mutant[] = [
     to: "within(p)",
   },
   {
+    fault: "processes that a cgroup alone can find are not looked for",
+    file: "src/recover/survey.ts",
+    from: "const inside = this.#inCgroup(job);",
+    to: "const inside: ProcessIdentity[] = [];",
+  },
+  {
+    fault: "cgroups that nobody came to remove are not swept",
+    file: "src/supervisor/upkeep.ts",
+    from: "if (!cgroups) return;",
+    to: "return;",
+  },
+  {
+    fault: "cgroups of jobs that are just being started are swept",
+    file: "src/supervisor/upkeep.ts",
+    from: "!live.has(directory) && !cgroups.remove(directory)",
+    to: "!cgroups.remove(directory)",
+  },
+  {
     fault: "a stop that comes too late takes the place of a job's own end",
     file: "src/supervisor/supervisor.ts",
     from: "if (job.stopping || hasEndedByItself(job, this.#survey.look(job))) return;",

@@ -11,13 +11,15 @@ import {
   type ProcessIdentity,
 } from "../../src/job/identity.ts";
 import type { Log } from "../../src/job/log.ts";
-import type {
-  Clock,
-  Files,
-  LogFiles,
-  Processes,
-  ProcessHandle,
-  ShimStart,
+import {
+  type Cgroups,
+  type Clock,
+  type Files,
+  type LogFiles,
+  type Processes,
+  type ProcessHandle,
+  type ShimStart,
+  SIGKILL,
 } from "../../src/ports.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 import type { Process } from "./kernel.ts";
@@ -30,6 +32,7 @@ export function portsOf(world: World, life: Life) {
     files: filesOf(world, life),
     logs: logsOf(world, life),
     processes: new SimulatedProcesses(world, life),
+    cgroups: cgroupsOf(world, life),
     journal: new SimulatedJournal(world, life),
     log: logOf(world, life),
   };
@@ -91,6 +94,35 @@ function unused(): never {
   throw new Error("no job of a simulation has a log");
 }
 
+function cgroupsOf(world: World, life: Life): Cgroups {
+  const { kernel } = world;
+  const call = <T>(name: string, act: (directory: string) => T) => (directory: string): T =>
+    world.call(life, `${name} ${directory}`, () => act(directory));
+  return {
+    directoryOf: (id, token) => world.hasCgroups ? `job-${id}-${token}` : undefined,
+    make: call("make", (directory) => void kernel.cgroups.add(directory)),
+    limit: call("limit", () => {}),
+    members: call("members", (directory) => {
+      if (world.faults.noDescriptors) throw new Error(TOO_MANY);
+      return kernel.membersOf(directory).map(({ pid, startTicks }) => ({ pid, startTicks }));
+    }),
+    kill: call("kill", (directory) => {
+      for (const member of kernel.membersOf(directory)) {
+        world.witness.onSignal(member, SIGKILL);
+        kernel.signal(member, SIGKILL);
+      }
+    }),
+    usage: () => undefined,
+    ranOutOfMemory: () => false,
+    remove: call("remove", (directory) => {
+      if (kernel.membersOf(directory).length > 0) return false;
+      kernel.cgroups.delete(directory);
+      return true;
+    }),
+    directories: () => [...kernel.cgroups],
+  };
+}
+
 class SimulatedProcesses implements Processes {
   readonly ground: Ground;
 
@@ -120,6 +152,10 @@ class SimulatedProcesses implements Processes {
 
   observe(pid: number): Observed {
     return this.world.call(this.life, `observe ${pid}`, () => observe(this.world, pid));
+  }
+
+  describe(pid: number): string {
+    return String(pid);
   }
 
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {

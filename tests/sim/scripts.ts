@@ -12,6 +12,8 @@ export interface Child {
   readonly lastsMs: number;
   readonly ownSession: boolean;
   readonly ignoresTerm: boolean;
+  /** Where there is a cgroup: nothing else finds it then. */
+  readonly clearsEnvironment?: boolean;
 }
 
 export interface Plan {
@@ -90,16 +92,23 @@ function* written(
   }
 }
 
-function* lead(ground: Ground, self: Process, { id, command }: ShimStart): Script {
+function* lead(ground: Ground, self: Process, { id, command, cgroup }: ShimStart): Script {
   const { kernel, disk } = ground;
   const plan = planOf(command);
   yield {};
   yield* written(ground, id, () => (disk.writeLeader(id, identityOf(self)), true));
   yield {};
-  if (plan.isMissing) {
-    yield* written(ground, id, () => (disk.writeRefused(id, "command not found"), true));
+  const refusal = plan.isMissing
+    ? "command not found"
+    : cgroup !== undefined && !kernel.cgroups.has(cgroup)
+    ? "cannot join its cgroup"
+    : undefined;
+  if (refusal !== undefined) {
+    yield* written(ground, id, () => (disk.writeRefused(id, refusal), true));
     return exit(NOT_STARTED);
   }
+  self.cgroup = cgroup;
+  yield {};
   kernel.setsid(self);
   yield {};
   ground.onExec(id);
@@ -113,8 +122,10 @@ function* lead(ground: Ground, self: Process, { id, command }: ShimStart): Scrip
   return plan.exit;
 }
 
-function startChild(kernel: Kernel, parent: Process, { lastsMs, ownSession, ignoresTerm }: Child) {
-  const { job, token } = parent;
+function startChild(kernel: Kernel, parent: Process, plan: Child) {
+  const { lastsMs, ownSession, ignoresTerm } = plan;
+  const { job } = parent;
+  const token = plan.clearsEnvironment && parent.cgroup ? undefined : parent.token;
   const child = kernel.fork({ kind: "child", job, token, ignoresTerm }, parent);
   if (ownSession) kernel.setsid(child);
   child.script = sleep(kernel.bootMs + lastsMs);

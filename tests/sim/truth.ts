@@ -160,6 +160,8 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
+    const { cgroups } = this.world.kernel;
+    this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
     const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
     this.#must(cpus === 0 && jobs === 0, `${cpus} CPUs of ${jobs} jobs are still counted`);
   }

@@ -84,7 +84,10 @@ export class World {
   #timers = new Set<Timer>();
   #tokens = 0;
 
+  readonly hasCgroups: boolean;
+
   constructor(readonly witness: Witness, private readonly chance: Chance) {
+    this.hasCgroups = chance.oneIn(2);
     this.database = emptyDatabase();
     this.kernel.onChildEnded = () => this.hint(() => this.life!.supervisor.childrenEnded());
     this.kernel.onEnded = (process) => witness.onEnded(process);
