@@ -65,7 +65,6 @@ export async function runDaemon(flags: Flags): Promise<number> {
     if (flags.check !== true) return await supervise(config, where, flags, log);
     check(where);
     checkCgroups(config.cgroup);
-    nodeLimits(config, config.cgroup !== "off");
     console.log(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     return 0;
   } catch (error) {
@@ -122,6 +121,7 @@ async function supervise(
   const isInit = Deno.pid === 1;
   prepare(where);
   const { state, socket } = where;
+  const nice = findNice();
   takeLock(`${state}/lock`);
   const holders = findCgroups(config.cgroup, state, isInit);
   log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
@@ -145,11 +145,18 @@ async function supervise(
   logBounds.prepare();
   const journal = new Journal(journalFile(state, files), nodeName);
 
+  const holders = findCgroups(config.cgroup, state, isInit);
+  log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
+  const cgroups = new HostCgroups(holders, config.cpu_limit);
+  const holdsProcesses = holders.controllers.includes("pids");
+  const isRoot = Deno.uid() === 0;
+  // RLIMIT_NPROC does not bind root.
+  const limits = nodeLimits(config, nice, holdsProcesses || !isRoot);
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const means = { nice, boundsProcesses: !countsProcesses && !isRoot() };
+  const means = { nice, boundsProcesses: !isRoot && !holdsProcesses };
   const processes = new HostProcesses(reactor, new Spawner(state, script, means));
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
@@ -161,8 +168,18 @@ async function supervise(
   };
   const newToken = () => crypto.randomUUID();
   const { cpuIds } = limits;
-  const shared = { clock, journal, processes, files, cgroups, capacity, cpuIds, log };
-  const parts = { ...shared, logBounds, newToken };
+  const parts = {
+    clock,
+    journal,
+    processes,
+    files,
+    cgroups,
+    capacity,
+    cpuIds,
+    log,
+    logBounds,
+    newToken,
+  };
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
@@ -247,10 +264,12 @@ async function supervise(
 }
 
 /** Throws ConfigError when it asks for what nothing here could enforce. */
-/** `countsProcesses`: whether cgroups do, or may. */
-function nodeLimits(config: Config, countsProcesses: boolean, nice?: Nice): NodeLimits {
+function nodeLimits(
+  config: Config,
+  nice: Nice | undefined,
+  canLimitProcesses: boolean,
+): NodeLimits {
   const { default_limits, max_limits } = config;
-  const canLimitProcesses = countsProcesses || !isRoot();
   const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
   if (isAsked && !canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
   return {
@@ -264,11 +283,6 @@ function nodeLimits(config: Config, countsProcesses: boolean, nice?: Nice): Node
     leastNice: nice?.least,
     canLimitProcesses,
   };
-}
-
-/** RLIMIT_NPROC does not bind root. */
-function isRoot(): boolean {
-  return Deno.uid() === 0;
 }
 
 function userName(): string {

@@ -182,51 +182,6 @@ export interface Files {
   exitIds(): number[];
 }
 
-/** What a job may use, for its cgroup to hold it to. */
-export interface CgroupLimits {
-  readonly cpus: number;
-  /** bytes; 0 for no limit. */
-  readonly memory: number;
-  readonly processes?: number;
-}
-
-/**
- * What holds the processes of each job together in the kernel. A directory names one attempt for ever:
- * its token is part of the name, so that no other job's or stranger's cgroup is ever taken for it.
- */
-export interface Cgroups {
-  /** Where the cgroup of an attempt is to be, to be journaled first; undefined where none can be made. */
-  directoryOf(id: number, token: string): string | undefined;
-  /**
-   * Makes it, with its limits. Throws when the node cannot. In it or after: an empty one, removed with
-   * the attempt or swept at the next start.
-   */
-  make(directory: string, limits: CgroupLimits): void;
-  /** Sets its limits again. Throws when it is gone. Dying before or in it: they are not in force. */
-  limit(directory: string, limits: CgroupLimits): void;
-  /**
-   * Who lives in it and below; undefined when somebody does and nobody can say who just now. Nobody
-   * where it is gone. Throws when it cannot be read.
-   */
-  members(directory: string): ProcessIdentity[] | undefined;
-  /**
-   * SIGKILL to all of them at once, the ones that are just being born included, where the kernel can
-   * (Linux 5.14). Dying before, in or after: it is asked for again.
-   */
-  kill(directory: string): void;
-  /** What all who were ever in it have used; undefined where it is gone. */
-  usage(directory: string): Usage | undefined;
-  /** Whether the kernel has killed somebody in it for want of memory. */
-  ranOutOfMemory(directory: string): boolean;
-  /**
-   * Only when the end is in the journal. False when somebody is in it: nothing is done then. Dying
-   * before or in it: swept at the next start.
-   */
-  remove(directory: string): boolean;
-  /** Those of this state directory that are there. */
-  directories(): string[];
-}
-
 export type LogStream = "stdout" | "stderr";
 
 /**
@@ -287,4 +242,49 @@ export interface LogFiles {
   /** False when there is none. Dying after: taken again at the next start. */
   giveBallast(): boolean;
   read(id: number, stream: LogStream, offset: number): LogReader;
+}
+
+/** What a job may use, for its cgroup to hold it to. */
+export interface CgroupLimits {
+  readonly cpus: number;
+  /** bytes; 0 for no limit. */
+  readonly memory: number;
+  readonly processes?: number;
+}
+
+/**
+ * What holds the processes of each job together in the kernel. A directory names one attempt for ever:
+ * its token is part of the name, so that no other job's or stranger's cgroup is ever taken for it.
+ */
+export interface Cgroups {
+  /** Where the cgroup of an attempt is to be, to be journaled first; undefined where none can be made. */
+  directoryOf(id: number, token: string): string | undefined;
+  /**
+   * Makes it, with its limits. Throws when the node cannot. In it or after: an empty one, removed with
+   * the attempt or swept at the next start.
+   */
+  make(directory: string, limits: CgroupLimits): void;
+  /** Sets its limits again. Throws when it is gone. Dying before or in it: they are not in force. */
+  limit(directory: string, limits: CgroupLimits): void;
+  /**
+   * Who lives in it and below; undefined when somebody does and nobody can say who just now. Nobody
+   * where it is gone. Throws when it cannot be read.
+   */
+  members(directory: string): ProcessIdentity[] | undefined;
+  /**
+   * SIGKILL to all of them at once, the ones that are just being born included, where the kernel can
+   * (Linux 5.14). Dying before, in or after: it is asked for again.
+   */
+  kill(directory: string): void;
+  /** What all who were ever in it have used; undefined where it is gone. */
+  usage(directory: string): Usage | undefined;
+  /** Whether the kernel has killed somebody in it for want of memory. */
+  ranOutOfMemory(directory: string): boolean;
+  /**
+   * Only when the end is in the journal. False when somebody is in it: nothing is done then. Dying
+   * before or in it: swept at the next start.
+   */
+  remove(directory: string): boolean;
+  /** Those of this state directory that are there. */
+  directories(): string[];
 }

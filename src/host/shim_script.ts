@@ -41,8 +41,8 @@ export function shimScript(options: { setsid: readonly string[]; softFileLimit: 
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
 trap : ${CATCHABLE}
-_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3
-_hf_cgroup=$4 _hf_setup=$5
+_hf_id=$1 _hf_run=$PWD/runs/$1 _hf_claim=$PWD/runs/$1/$2 _hf_directory=$3 _hf_cgroup=$4
+_hf_setup=$5
 shift 5
 _hf_self() {
   read -r _hf_stat </proc/self/stat

@@ -44,8 +44,8 @@ export class Spawner {
     const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
     const claim = claimName(start.attempt);
     const setup = setupText(start.limits, this.means);
-    const facts = [claim, start.directory, start.cgroup ?? "", setup];
-    const argv = cStringArray([...words, ...facts, ...start.command]);
+    const place = [claim, start.directory, start.cgroup ?? "", setup];
+    const argv = cStringArray([...words, ...place, ...start.command]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,

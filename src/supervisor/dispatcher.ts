@@ -97,17 +97,21 @@ export class Dispatcher {
 
   /** False when its set of CPUs cannot be had. */
   #start(job: QueuedJob): boolean {
-    const { processes, cgroups, journal, newToken, roster, reconciler, aftermath, cpuIds } =
-      this.parts;
+    const { processes, cgroups, cpuIds, journal, newToken, roster } = this.parts;
     const { pin, cpus } = job.demand;
     const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;
-    const { ground } = processes;
     const token = newToken();
-    const cgroup = cgroups?.directoryOf(job.id, token);
-    const attempt = { number: job.attempts + 1, token, ground, cgroup, cpuSet };
+    const attempt = {
+      number: job.attempts + 1,
+      token,
+      ground: processes.ground,
+      cgroup: cgroups?.directoryOf(job.id, token),
+      cpuSet,
+    };
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
+    const { reconciler, aftermath } = this.parts;
     aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));
     return true;
   }

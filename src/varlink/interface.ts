@@ -125,9 +125,9 @@ type Recovery (
 type NotReplaced (at: string, message: string)
 
 # memory: bytes; degraded: why the journal cannot be written; cannotStart: why no job can be started now;
+# shortOfSpace: why logs of running jobs are cut below their limits;
 # cgroup: the directory below which each job has its cgroup; controllers: what these limit and count;
-# cgroupProblem: why there are none, or not all controllers;
-# shortOfSpace: why logs of running jobs are cut below their limits
+# cgroupProblem: why there are none, or not all controllers
 type NodeStatus (
   name: string,
   version: string,
@@ -142,10 +142,10 @@ type NodeStatus (
   draining: bool,
   degraded: ?string,
   cannotStart: ?string,
+  shortOfSpace: ?string,
   cgroup: ?string,
   controllers: ?[]string,
   cgroupProblem: ?string,
-  shortOfSpace: ?string,
   notReplaced: ?NotReplaced,
   recovery: Recovery
 )
@@ -309,10 +309,10 @@ export interface NodeStatus {
   draining: boolean;
   degraded?: string;
   cannotStart?: string;
+  shortOfSpace?: string;
   cgroup?: string;
   controllers?: readonly string[];
   cgroupProblem?: string;
-  shortOfSpace?: string;
   notReplaced?: NotReplaced;
   recovery: Recovery;
 }

@@ -14,11 +14,11 @@ import {
   RUN_GONE,
   shimScript,
 } from "../../src/host/shim_script.ts";
+import { MIN_OPEN_FILES } from "../../src/job/limits.ts";
+import type { ShimStart } from "../../src/ports.ts";
 import { ownCgroup } from "../../src/host/cgroup_ground.ts";
 import { removeCgroup } from "../../src/host/cgroups.ts";
 import { PLAIN_CGROUPS } from "../e2e/grounds.ts";
-import { MIN_OPEN_FILES } from "../../src/job/limits.ts";
-import type { ShimStart } from "../../src/ports.ts";
 import { until } from "../e2e/home.ts";
 
 const SHELLS: [string, Shell][] = [
@@ -323,15 +323,6 @@ for (const [name, shell] of SHELLS) {
   });
 }
 
-Deno.test("a record tells bytes read and written, and that of an older shim does not", () => {
-  const [status, userTicks, systemTicks] = [7, 1, 2];
-  const times = { status, userTicks, systemTicks };
-  const bytes = (readBytes?: number, writtenBytes?: number) => ({ readBytes, writtenBytes });
-  assertEquals(parseExitRecord("7 1 2 4096 8192\n"), { ...times, ...bytes(4096, 8192) });
-  assertEquals(parseExitRecord("7 1 2\n"), { ...times, ...bytes() });
-  assertEquals(parseExitRecord("7 1 2 4096\n"), undefined);
-});
-
 Deno.test("a CPU that is not there refuses the start, and leaves the thread as it was", () => {
   using run = new Run(SHELLS[0]![1]);
   const mine = cpuIds();
@@ -356,6 +347,15 @@ Deno.test("a start that throws leaves the thread on the CPUs that it had", () =>
     // It is what was thrown above.
   }
   assertEquals([inside, cpuIds()], [[mine[0]!], mine]);
+});
+
+Deno.test("a record tells bytes read and written, and that of an older shim does not", () => {
+  const [status, userTicks, systemTicks] = [7, 1, 2];
+  const times = { status, userTicks, systemTicks };
+  const bytes = (readBytes?: number, writtenBytes?: number) => ({ readBytes, writtenBytes });
+  assertEquals(parseExitRecord("7 1 2 4096 8192\n"), { ...times, ...bytes(4096, 8192) });
+  assertEquals(parseExitRecord("7 1 2\n"), { ...times, ...bytes() });
+  assertEquals(parseExitRecord("7 1 2 4096\n"), undefined);
 });
 
 Deno.test("a record that was cut short does not count", () => {

@@ -68,6 +68,32 @@ function filesOf(world: World, life: Life): Files {
   };
 }
 
+/**
+ * Jobs write nothing, and nothing is to be read. What is simulated is the ballast: given up, it lets
+ * a journal be written that had no room.
+ */
+function logsOf(world: World, life: Life): LogFiles {
+  return {
+    look: () => undefined,
+    cut: () => unused(),
+    // So many looks at the disk would only take time.
+    space: () => undefined,
+    takeBallast: () => {},
+    giveBallast: () =>
+      world.call(life, "giveBallast", () => {
+        if (!world.hasBallast) return false;
+        world.hasBallast = false;
+        world.faults = { ...world.faults, journal: undefined };
+        return true;
+      }),
+    read: () => unused(),
+  };
+}
+
+function unused(): never {
+  throw new Error("no job of a simulation has a log");
+}
+
 function cgroupsOf(world: World, life: Life): Cgroups {
   const { kernel } = world;
   const call = <T>(name: string, act: (directory: string) => T) => (directory: string): T =>
@@ -95,32 +121,6 @@ function cgroupsOf(world: World, life: Life): Cgroups {
     }),
     directories: () => [...kernel.cgroups],
   };
-}
-
-/**
- * Jobs write nothing, and nothing is to be read. What is simulated is the ballast: given up, it lets
- * a journal be written that had no room.
- */
-function logsOf(world: World, life: Life): LogFiles {
-  return {
-    look: () => undefined,
-    cut: () => unused(),
-    // So many looks at the disk would only take time.
-    space: () => undefined,
-    takeBallast: () => {},
-    giveBallast: () =>
-      world.call(life, "giveBallast", () => {
-        if (!world.hasBallast) return false;
-        world.hasBallast = false;
-        world.faults = { ...world.faults, journal: undefined };
-        return true;
-      }),
-    read: () => unused(),
-  };
-}
-
-function unused(): never {
-  throw new Error("no job of a simulation has a log");
 }
 
 class SimulatedProcesses implements Processes {
