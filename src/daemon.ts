@@ -123,12 +123,6 @@ async function supervise(
   const { state, socket } = where;
   const nice = findNice();
   takeLock(`${state}/lock`);
-  const holders = findCgroups(config.cgroup, state, isInit);
-  log.info("cgroups", { ...holders, controllers: holders.controllers.join(" ") });
-  const cgroups = new HostCgroups(holders, config.cpu_limit);
-  const countsProcesses = holders.controllers.includes("pids");
-  const nice = findNice();
-  const limits = nodeLimits(config, countsProcesses, nice);
   claimSocket(socket);
   const nodeName = config.node_name ?? Deno.hostname();
   const files = new RunFiles(state);
