@@ -257,7 +257,8 @@ Deno.test("prune forgets ended jobs with their logs and keeps the others", async
   await home.running(live);
   assertEquals((await home.use((client) => client.call("Prune", { olderThan: 0 }))).removed, 1);
   assertEquals(await home.status(ended).catch((error) => error.name), "NoSuchJob");
-  assertEquals([...Deno.readDirSync(`${home.state}/runs`)].map(({ name }) => name), [String(live)]);
+  const runs = [...Deno.readDirSync(`${home.state}/runs`)].map(({ name }) => name);
+  assertEquals(runs.filter((name) => /^\d+$/.test(name)), [String(live)]);
 });
 
 Deno.test("a process whose first thread has ended lives on in the others, and is ended with its job", async () => {
