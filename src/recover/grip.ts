@@ -15,6 +15,8 @@ interface Held {
   spawnRefused?: string;
   /** Nothing was started for it; it can be tried again. */
   isUnstarted?: boolean;
+  /** Somebody tells its end. */
+  isWatched?: boolean;
   leader?: ProcessHandle;
   leaderExit?: ExitStatus;
   maxMemory?: number;
@@ -53,6 +55,9 @@ export class Grip {
     // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
     held.shim ??= shim && this.#open(shim);
     const watched = held.shim ?? held.leader;
+    // A turn that the journal has refused is done again.
+    if (held.isWatched) return;
+    held.isWatched = watched !== undefined;
     if (watched) this.#watch(id, watched);
     // Both have ended since they were seen, and nobody else will tell.
     else this.onEnd(id);

@@ -175,13 +175,13 @@ export class LogBounds {
     return isGiven;
   }
 
-  /** Cuts the biggest logs until there is as much free as is to be. False when none could be cut. */
+  /** Cuts the biggest logs until there is as much free as is to be. False when none could be, and must. */
   #relieve(): boolean {
     const { logs, log } = this.parts;
     const disk = logs.space();
     if (!disk) return false;
     const reserve = reserveOf(disk, this.parts.reserve);
-    if (disk.free >= reserve) return false;
+    if (disk.free >= reserve) return true;
     if (!this.#shortage) log.warn("the disk is short of space", { free: disk.free, reserve });
     this.#shortage = `less than ${Math.round(reserve / 2 ** 20)} MiB are free`;
     const all = [...this.#watched.keys()].flatMap((id) => this.#logsOf(id));

@@ -50,7 +50,8 @@ interface Request {
   respond(answer: Answer<any>): void;
 }
 
-const TRIES_FOR_ROOM = 3;
+/** What is made free may be written full by a job before the commit has it. */
+const TRIES_FOR_ROOM = 30;
 
 export class Supervisor {
   readonly #aftermath = new Aftermath();
