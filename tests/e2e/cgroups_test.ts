@@ -35,10 +35,10 @@ Deno.test(
     assertMatch((await home.run("node")).stdout, /^Cgroups: +\/.*holdfast-/m);
     const id = await home.submit("mkfifo go; read -r _ <go");
     const { pid } = await home.running(id);
+    await until("its command runs", () => isThere(`${home.directory}/go`));
     const [name] = jobCgroups(cgroup!);
     assertMatch(name!, new RegExp(`^job-${id}-`));
     assertEquals(Deno.readTextFileSync(`${cgroup}/${name}/cgroup.procs`), `${pid}\n`);
-    await until("it can be told", () => isThere(`${home.directory}/go`));
     Deno.writeTextFileSync(`${home.directory}/go`, "\n");
     await home.wait(id);
     await until("its cgroup is removed", () => jobCgroups(cgroup!).length === 0);

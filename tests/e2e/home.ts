@@ -236,16 +236,20 @@ export class Home implements AsyncDisposable {
       }
       return pids.length === 0;
     });
-    removeCgroups(this.state);
+    await removeCgroups(this.state);
     await Deno.remove(this.directory, { recursive: true });
   }
 }
 
 /** Those that a supervisor which was killed has left, below the cgroup that the tests run in. */
-function removeCgroups(state: string): void {
+async function removeCgroups(state: string): Promise<void> {
   const own = ownCgroup();
   if (typeof own === "string" || !existsSync(state)) return;
-  removeCgroup(`${own.directory}/${groupName(state)}`);
+  const group = `${own.directory}/${groupName(state)}`;
+  if (!existsSync(group)) return;
+  // Whoever cleared his environment is not among the processes of a home.
+  if (existsSync(`${group}/cgroup.kill`)) Deno.writeTextFileSync(`${group}/cgroup.kill`, "1");
+  await until("its cgroups are removed", () => removeCgroup(group));
 }
 
 /** Waits for what must come true; fails when it has not within 20 s. */
