@@ -119,7 +119,9 @@ export class Ledger {
     }
     for (const [other, waiting] of this.#waiting) {
       const order = plan.spec.priority! - waiting.spec.priority! || other - id;
-      if (order < 0 && this.#isReady(waiting)) {
+      // One that needs more may have to wait, and may then be passed.
+      const mayPass = waiting.spec.cpus! > plan.spec.cpus!;
+      if (order < 0 && !mayPass && this.#isReady(waiting)) {
         throw new Breach(`it was started before job ${other}`, id);
       }
     }
