@@ -4,7 +4,10 @@
 # complained of. These go by files, so that a process which a script leaves behind holds nobody up.
 # When nobody can ask any more the machine ends.
 set -u
-exec 3<>/dev/vport0p1
+port=/dev/vport0p1
+modprobe --all --quiet virtio_pci virtio_console
+[ -c $port ] || exit 1
+exec 3<>$port
 directory=$(mktemp -d)
 echo ready >&3
 while read -r seconds script <&3; do

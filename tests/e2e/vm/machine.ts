@@ -2,8 +2,6 @@
  * A virtual machine for tests: a Debian made by setup.sh and held in memory whole, in which scripts are
  * run as root, one after the other. Whatever the test brings along is laid over the machine's root. It
  * lives as long as the process that has booted it.
- *
- *   deno run -A tests/e2e/vm/machine.ts DIRECTORY COMMAND...     boots one for one command
  */
 
 import { dirname } from "node:path";
@@ -13,6 +11,17 @@ import type { Output } from "../home.ts";
 const BOOT_MS = 180_000;
 const AGENT = new URL("agent.sh", import.meta.url).pathname;
 const AGENT_UNIT = new URL("agent.service", import.meta.url).pathname;
+
+const KERNEL = [
+  "console=ttyS0",
+  "panic=-1",
+  "systemd.wants=agent.service",
+  // Nobody logs in, and nothing is to be brought up to date.
+  "systemd.mask=getty.target",
+  "systemd.mask=getty-static.service",
+  "systemd.mask=e2scrub_reap.service",
+  "systemd.condition_needs_update=0",
+];
 
 /** What is brought along: the path in the machine, and the file that is copied there. */
 export type Files = Record<string, string>;
@@ -49,9 +58,8 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Runs a script with `sh`, for `seconds` at most (status 124 after them). */
-  async run(script: string, seconds = 60): Promise<Output> {
-    const encoded = new TextEncoder().encode(script).toBase64();
-    await this.#requests.write(new TextEncoder().encode(`${seconds} ${encoded}\n`));
+  async run(script: string, seconds = 120): Promise<Output> {
+    await this.#ask(script, seconds);
     const [status, ...texts] = (await this.#answer((seconds + 30) * 1000)).split(":");
     const [stdout, stderr] = texts.map((text) =>
       new TextDecoder().decode(Uint8Array.fromBase64(text))
@@ -70,6 +78,22 @@ export class Machine implements AsyncDisposable {
   async reset(): Promise<void> {
     await this.#stop();
     await this.#start();
+  }
+
+  /** Ends in order, as a person would have it, and boots again; what is kept is as with `reset`. */
+  async reboot(): Promise<void> {
+    await this.#ask("systemctl reboot", 60);
+    const qemu = this.#qemu!;
+    const timer = setTimeout(() => qemu.kill("SIGKILL"), BOOT_MS);
+    await qemu.status;
+    clearTimeout(timer);
+    await this.#stop();
+    await this.#start();
+  }
+
+  async #ask(script: string, seconds: number): Promise<void> {
+    const encoded = new TextEncoder().encode(script).toBase64();
+    await this.#requests.write(new TextEncoder().encode(`${seconds} ${encoded}\n`));
   }
 
   /** One file for the boot loader: the root, and over it the files. */
@@ -98,7 +122,7 @@ export class Machine implements AsyncDisposable {
         "-nodefaults", "-no-reboot", "-display", "none",
         "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "2G",
         "-kernel", `${this.directory}/kernel`, "-initrd", `${this.#scratch}/initrd`,
-        "-append", "console=ttyS0 panic=-1 systemd.wants=agent.service",
+        "-append", KERNEL.join(" "),
         "-serial", `file:${this.#scratch}/console`,
         "-drive", `file=${this.#disk},format=raw,if=virtio`,
         "-device", "virtio-serial", "-chardev", "stdio,id=agent,signal=off",
@@ -150,18 +174,4 @@ export class Machine implements AsyncDisposable {
     await this.#stop();
     await Deno.remove(this.#scratch, { recursive: true });
   }
-}
-
-if (import.meta.main) {
-  const [directory, ...words] = Deno.args;
-  if (!directory || words.length === 0) {
-    console.error("usage: machine.ts DIRECTORY COMMAND...");
-    Deno.exit(2);
-  }
-  const machine = await Machine.boot(directory);
-  const { code, stdout, stderr } = await machine.run(words.join(" "), 600);
-  await machine[Symbol.asyncDispose]();
-  Deno.stdout.writeSync(new TextEncoder().encode(stdout));
-  Deno.stderr.writeSync(new TextEncoder().encode(stderr));
-  Deno.exit(code);
 }

@@ -6,8 +6,8 @@
 #   HOLDFAST_VM=$(tests/e2e/vm/setup.sh DIRECTORY) npm test -- vm
 #
 # RELEASE is Debian's, trixie (systemd 257) if not said; bookworm has systemd 252.
-# DEBIAN_MIRROR says where else the packages are to be found.
-set -eu
+# DEBIAN_MIRROR and DEBIAN_KEYRING say where else the packages and the keys are to be found.
+set -euf
 
 [ $# = 1 ] || [ $# = 2 ] || { echo "usage: $0 DIRECTORY [RELEASE]" >&2; exit 2; }
 for tool in mmdebstrap cpio qemu-system-x86_64; do
@@ -19,14 +19,17 @@ directory=$(cd "$1" && pwd)
 release=${2:-trixie}
 
 if ! [ -e "$directory/root.cpio" ]; then
-  # Of the kernel's modules only those for a disk with a file system: the rest is built in.
+  # Of the kernel's modules only those for virtio and for a disk's file system.
   # Everything is in the archive before it is made, in a namespace if not by root.
   mmdebstrap --quiet --variant=essential --format=null \
+    ${DEBIAN_KEYRING:+--keyring="$DEBIAN_KEYRING"} \
     --include=systemd,systemd-sysv,util-linux,procps,passwd,mount,e2fsprogs,linux-image-amd64 \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=*/modules/*/kernel/*' \
-    --dpkgopt='path-include=*/modules/*/kernel/fs/*' --dpkgopt='path-include=*/modules/*/kernel/lib/*' \
-    --dpkgopt='path-include=*/modules/*/kernel/drivers/block/*' \
+    $(for module in fs/ext4 fs/jbd2 fs/mbcache lib/crc lib/libcrc crypto/crc drivers/block/virtio \
+      drivers/virtio/ drivers/char/virtio; do
+      echo "--dpkgopt=path-include=*/modules/*/kernel/$module*"
+    done) \
     --customize-hook='cp "$1"/boot/vmlinuz-* "$1/kernel"' \
     --customize-hook="download /kernel $directory/kernel" \
     --customize-hook='rm -r "$1/kernel" "$1"/boot/* "$1"/var/cache/apt "$1"/var/lib/apt' \
