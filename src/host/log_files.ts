@@ -26,7 +26,7 @@ export class HostLogFiles implements LogFiles {
   constructor(private readonly state: string) {
     this.#runs = `${state}/runs`;
     this.#ballast = new Ballast(`${state}/reserve`);
-    this.#records = new RecordWriter(`${this.#runs}/spare.cut`);
+    this.#records = new RecordWriter(`${state}/spare.cut`);
   }
 
   look(id: number, stream: LogStream): LogState | undefined {

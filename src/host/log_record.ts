@@ -44,7 +44,12 @@ export class RecordWriter {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       writeOver(this.spare, text, { create: true });
       this.#hasSpare = false;
-      Deno.renameSync(this.spare, path);
+      try {
+        Deno.renameSync(this.spare, path);
+      } catch {
+        // Logs can be on a disk of their own.
+        writeOver(path, text, { create: true });
+      }
     }
   }
 

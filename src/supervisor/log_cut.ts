@@ -11,6 +11,7 @@ const LOG_RATE = 256 * MIB;
 /** What all of them are; a look at the disk costs next to nothing. */
 const DISK_RATE = 1024 * MIB;
 const SOONEST_MS = 250, LATEST_MS = 30_000;
+const SOONEST_DISK_MS = 20;
 /** One that writes nothing is looked at no more often than this, however little it may write. */
 const QUIET_MS = 4000;
 /** Of a disk, what may be kept free of logs, and what the ballast may take. */
@@ -53,8 +54,10 @@ export function nextLookMs(held: number, limit: number, sinceMs?: number): numbe
   return Math.max(soonest, Math.min(2 * sinceMs, QUIET_MS));
 }
 
+/** The reserve of a small disk is written full sooner than that of a large one. */
 export function nextDiskLookMs({ free }: Space, reserve: number): number {
-  return within((free - reserve) / DISK_RATE * 1000);
+  const soonest = Math.max(SOONEST_DISK_MS, Math.min(SOONEST_MS, reserve / DISK_RATE * 1000));
+  return Math.max(soonest, Math.min(LATEST_MS, (free - reserve) / DISK_RATE * 1000));
 }
 
 /** What is kept free of `disk`, if so much was asked for. */
@@ -90,6 +93,7 @@ export function relief<T extends LogState>(logs: readonly T[], wanted: number): 
 
 /** Looks at many logs fall together, so that they wake nobody one by one. */
 export function together(atMs: number, delayMs: number): number {
+  if (delayMs > 0 && delayMs < SOONEST_MS) return atMs + delayMs;
   const grid = delayMs < 2000 ? SOONEST_MS : 1000;
   return Math.ceil((atMs + delayMs) / grid) * grid;
 }

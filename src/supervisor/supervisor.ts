@@ -107,6 +107,8 @@ export class Supervisor {
       if (cgroup !== undefined) this.#aftermath.then(() => cgroups?.remove(cgroup));
     };
     this.#loadDraining();
+    // Recovery itself may find the disk full of what they write.
+    logBounds.begin(this.roster.started().map(({ id }) => id));
   }
 
   get status() {
@@ -192,7 +194,6 @@ export class Supervisor {
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
-    this.parts.logBounds.begin(this.roster.started().map(({ id }) => id));
     this.#queueTurn();
   }
 

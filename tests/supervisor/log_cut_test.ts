@@ -100,5 +100,11 @@ Deno.test("the reserve and the ballast take a small part of a small disk", () =>
   assertEquals(ballastOf(disk(GIB / 4), GIB / 4), 12 * 2 ** 20);
   assertEquals(ballastOf(disk(8 * 2 ** 20), GIB / 4), 0);
   assertEquals(ballastOf(disk(100 * GIB), 0), 0);
-  assertEquals(nextDiskLookMs({ free: 0, total: GIB }, GIB / 4), 250);
+});
+
+Deno.test("a disk that is short of space is looked at before its reserve can be written full", () => {
+  assertEquals(nextDiskLookMs({ free: 0, total: 100 * GIB }, GIB / 4), 250);
+  assertEquals(nextDiskLookMs({ free: 0, total: 2 * GIB }, GIB / 10), 100);
+  assertEquals(nextDiskLookMs({ free: 0, total: GIB / 10 }, GIB / 200), 20);
+  assertEquals(nextDiskLookMs({ free: 100 * GIB, total: 100 * GIB }, GIB / 4), 30_000);
 });
