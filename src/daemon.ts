@@ -146,6 +146,10 @@ async function supervise(
   const isRoot = Deno.uid() === 0;
   // RLIMIT_NPROC does not bind root.
   const limits = nodeLimits(config, nice, holdsProcesses || !isRoot);
+  // Not refused: a supervisor that does not start would be worse for the jobs that run.
+  if (asksForProcesses(config) && !limits.canLimitProcesses) {
+    log.warn(NO_PROCESS_LIMIT, { doing: "refusing jobs, since the configuration limits them" });
+  }
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
   const script = shimScript({ setsid: findSetsid(), softFileLimit });
@@ -257,15 +261,12 @@ async function supervise(
   return 0;
 }
 
-/** Throws ConfigError when it asks for what nothing here could enforce. */
 function nodeLimits(
   config: Config,
   nice: Nice | undefined,
   canLimitProcesses: boolean,
 ): NodeLimits {
   const { default_limits, max_limits } = config;
-  const isAsked = (default_limits.processes ?? max_limits.processes) !== undefined;
-  if (isAsked && !canLimitProcesses) throw new ConfigError(NO_PROCESS_LIMIT);
   return {
     defaults: default_limits,
     maxima: max_limits,
@@ -277,6 +278,10 @@ function nodeLimits(
     leastNice: nice?.least,
     canLimitProcesses,
   };
+}
+
+function asksForProcesses({ default_limits, max_limits }: Config): boolean {
+  return (default_limits.processes ?? max_limits.processes) !== undefined;
 }
 
 function userName(): string {

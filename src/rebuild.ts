@@ -44,13 +44,13 @@ export function describeRebuild(found: Rebuild, { dryRun, force }: RebuildOption
     if (changed.length === 0) return ["the journal is sound; nothing was done"];
     const more = "the journal is sound, and older than runs/ and exits/; nothing was done. " +
       "With --force these would change:";
-    return [more, ...changed.map(line)];
+    return [more, ...lines(changed)];
   }
   const would = dryRun ? "would be " : "";
   return [
     trouble === undefined ? "the journal is sound" : `the journal ${trouble}`,
     ...losses.map((loss) => `cannot be read: ${loss}`),
-    ...changed.map(line),
+    ...lines(changed),
     `jobs ${would}kept: ${count(items, "kept")}; found by their runs: ${
       count(items, "started")
     }; ` +
@@ -62,8 +62,21 @@ export function describeRebuild(found: Rebuild, { dryRun, force }: RebuildOption
   ];
 }
 
-function line({ id, fate, why }: RebuildItem): string {
-  return `${id}  ${fate}: ${why}`;
+/** One for each job; those in a row of which the same is said share one. */
+function lines(items: readonly RebuildItem[]): string[] {
+  const told: string[] = [];
+  for (let at = 0, next; at < items.length; at = next) {
+    const { id, fate, why } = items[at]!;
+    next = at + 1;
+    while (items[next]?.id === id + next - at && isSame(items[next]!, items[at]!)) next++;
+    const ids = next - at > 1 ? `${id}-${id + next - at - 1}` : String(id);
+    told.push(`${ids}  ${fate}: ${why}`);
+  }
+  return told;
+}
+
+function isSame(a: RebuildItem, b: RebuildItem): boolean {
+  return a.fate === b.fate && a.why === b.why;
 }
 
 function count(items: readonly RebuildItem[], fate: RebuildItem["fate"]): number {

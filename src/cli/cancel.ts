@@ -7,7 +7,7 @@ import { jobIds, type TypedId, withExamples } from "./arguments.ts";
 import { withClient } from "./connection.ts";
 import { Failure, tell } from "./failure.ts";
 import { reportOutcome } from "./outcome.ts";
-import { find } from "./targets.ts";
+import { find, type Target } from "./targets.ts";
 import { verb } from "./verb.ts";
 
 export function cancel(): Command {
@@ -18,10 +18,13 @@ export function cancel(): Command {
     .argument("<id...>", "ids of jobs or arrays", jobIds)
     .action((ids: TypedId[]) =>
       withClient(command, async (client) => {
-        for (const id of ids) {
-          const target = await find(client, id);
-          const reply = await askToEnd(client, target.job.id, target.isArray);
-          await reportOutcome(command, client, target, reply);
+        const targets: Target[] = [];
+        for (const id of ids) targets.push(await find(client, id));
+        // All at once: what one leaves must not let the next one start.
+        const replies = targets.map(({ job, isArray }) => askToEnd(client, job.id, isArray));
+        await Promise.allSettled(replies);
+        for (const [i, target] of targets.entries()) {
+          await reportOutcome(command, client, target, await replies[i]!);
         }
       })
     );

@@ -38,7 +38,7 @@ export interface Demand {
   /** Wall clock, ms since 1970. */
   readonly notBeforeMs?: number;
   /** The array it belongs to, and how many of that may run at once. */
-  readonly array?: { readonly id: number; readonly atOnce?: number };
+  readonly array?: { readonly id: number; readonly index: number; readonly atOnce?: number };
 }
 
 /** One attempt to start a job. Its token is in the environment of all its processes. */

@@ -19,6 +19,11 @@ export interface ArrayMember {
   readonly size: number;
 }
 
+/** As a person writes it. */
+export function nameInArray({ id, index }: Pick<ArrayMember, "id" | "index">): string {
+  return `${id}_${index}`;
+}
+
 /** What each job of an array has in its environment. */
 export function variablesOf({ id, index }: ArrayMember): Record<string, string> {
   return { HOLDFAST_ARRAY_ID: String(id), HOLDFAST_ARRAY_INDEX: String(index) };
@@ -40,9 +45,11 @@ export function parseArray(text: string): JobArray | string {
   for (const range of ranges!.split(",")) {
     const [, first, last = first, step = "1"] = /^(\d+)(?:-(\d+)(?::(\d+))?)?$/.exec(range) ?? [];
     const [from, to, by] = [first ?? "", last ?? "", step].map(wholeNumber);
-    if (from === undefined || to === undefined || !by || from > to) {
+    if (from === undefined || to === undefined || by === undefined) {
       return "must be written as 1-100, 0-9:2 or 1,3,7-9, with %10 for ten at once";
     }
+    if (from > to) return `must not end before it begins, as ${range} does`;
+    if (by === 0) return `must have a step above 0, which ${range} has not`;
     count += Math.floor((to - from) / by) + 1;
     if (count > MAX_ARRAY_SIZE) return TOO_MANY;
     for (let index = from; index <= to; index += by) indexes.add(index);

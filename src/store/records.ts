@@ -83,13 +83,16 @@ export function eventRecord(row: Row): EventRecord {
   };
 }
 
-/** `arrayId`: of a job of an array. */
-export function demandOf(spec: FullSpec, arrayId?: number): Demand {
+/** `array`: of a job of an array. */
+export function demandOf(
+  spec: FullSpec,
+  array?: { readonly id: number; readonly index: number },
+): Demand {
   return {
     pool: spec.pool,
     pin: spec.pin,
     notBeforeMs: spec.notBefore === undefined ? undefined : Date.parse(spec.notBefore),
-    array: arrayId === undefined ? undefined : { id: arrayId, atOnce: atOnceOf(spec.array ?? "") },
+    array: array && { ...array, atOnce: atOnceOf(spec.array ?? "") },
     cpus: spec.cpus,
     memory: spec.memory,
     priority: spec.priority,
@@ -103,7 +106,7 @@ export function demandOf(spec: FullSpec, arrayId?: number): Demand {
 export function liveJob(row: Row): LiveJob {
   const common = {
     id: row.id,
-    demand: demandOf(JSON.parse(row.spec), row.array_id ?? undefined),
+    demand: demandOf(JSON.parse(row.spec), arrayPlace(row)),
     attempts: row.attempts,
     submittedAtMs: row.submitted_at,
   };
@@ -127,8 +130,12 @@ function attempt(row: Row): Attempt {
 }
 
 function arrayMember(row: Row): ArrayMember | undefined {
-  if (row.array_id === null) return undefined;
-  return { id: row.array_id, index: row.array_index, size: row.array_size };
+  const place = arrayPlace(row);
+  return place && { ...place, size: row.array_size };
+}
+
+function arrayPlace(row: Row): { id: number; index: number } | undefined {
+  return row.array_id === null ? undefined : { id: row.array_id, index: row.array_index };
 }
 
 function cpuSet(row: Row): number[] | undefined {

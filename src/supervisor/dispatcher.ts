@@ -87,7 +87,7 @@ export class Dispatcher {
     const stuck = this.#stuck && `the node, which cannot start jobs: ${this.#stuck.message}`;
     const obstacles = {
       held: job.held,
-      after: roster.waitsFor(job.id),
+      after: roster.waitsFor(job.id).map((id) => roster.nameOf(id)),
       notBefore: isEarly ? new Date(notBeforeMs).toISOString() : undefined,
       node: node ?? stuck,
       pool: pool === undefined ? undefined : roster.pools.get(pool) ?? { name: pool },

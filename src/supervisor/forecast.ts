@@ -4,6 +4,7 @@
  */
 
 import type { QueuedJob } from "../job/job.ts";
+import { nameInArray } from "../job/job_array.ts";
 import { sizeText } from "../units.ts";
 import { type Lane, Lanes, lastsMs, needOf } from "./lanes.ts";
 import { fits, type Holding, minus, plus, type Scene, schedule } from "./schedule.ts";
@@ -12,8 +13,8 @@ import { startOrder } from "./start_order.ts";
 /** What keeps a job from being ready, or the node from starting any. */
 export interface Obstacles {
   readonly held: boolean;
-  /** Ids of the jobs that must complete first. */
-  readonly after: readonly number[];
+  /** The names of the jobs that must complete first. */
+  readonly after: readonly string[];
   /** RFC 3339; only while it is to come. */
   readonly notBefore?: string;
   /** Why the node starts nothing. */
@@ -44,12 +45,11 @@ export function forecast(job: QueuedJob, obstacles: Obstacles, scene: Scene): Fo
   ].filter((text) => text !== false);
   if (unready.length > 0) return { waiting: unready.join("; ") };
   const { ahead, count } = jobsAhead(job, scene.lanes);
-  const behind = count > 0 ? `; behind ${jobsText(ahead.map(({ id }) => id), count)}` : "";
-  const waiting = obstacles.node ?? groupText(job, obstacles, scene) ?? needText(job, scene) ??
-    passingText(job, scene);
+  const behind = count > 0 ? `; behind ${jobsText(ahead.map(nameOf), count)}` : "";
+  const obstacle = obstacles.node ?? groupText(job, obstacles, scene) ?? needText(job, scene);
   const isForeseen = obstacles.node === undefined && count <= FORESEEN;
   return {
-    waiting: waiting + behind,
+    waiting: obstacle === undefined ? passingText(job, scene) : obstacle + behind,
     startsAtMs: isForeseen ? playForward(job, ahead, scene) : undefined,
   };
 }
@@ -87,15 +87,15 @@ function needText({ demand }: QueuedJob, scene: Scene): string | undefined {
   const isPossible = fits(need, scene.capacity);
   const has = isPossible ? free : scene.capacity;
   const lacking = [
-    need.cpus > has.cpus && [cpusText(has.cpus), need.cpus],
-    need.pinned > has.pinned && [`${cpusText(has.pinned)} to be pinned`, need.pinned],
+    need.cpus > has.cpus && [cpusText(has.cpus), "", need.cpus],
+    need.pinned > has.pinned && [cpusText(has.pinned), " to be pinned", need.pinned],
     demand.pin === "shared" && need.cpus > scene.sharedCpus &&
-    [`${cpusText(scene.sharedCpus)} to be shared`, need.cpus],
-    need.memory > has.memory && [`${sizeText(has.memory)} of memory`, sizeText(need.memory)],
+    [cpusText(scene.sharedCpus), " to be shared", need.cpus],
+    need.memory > has.memory && [`${sizeText(has.memory)} of memory`, "", sizeText(need.memory)],
   ].filter((each) => each !== false);
   if (lacking.length === 0) return undefined;
-  const told = lacking.map(([what, needed]) =>
-    `${what}${isPossible ? " free" : ""}, needs ${needed}`
+  const told = lacking.map(([what, purpose, needed]) =>
+    `${what}${isPossible ? " free" : ""}${purpose}, needs ${needed}`
   );
   return `${isPossible ? "" : "it can never start: the node gives out "}${told.join("; ")}`;
 }
@@ -104,15 +104,19 @@ function needText({ demand }: QueuedJob, scene: Scene): string | undefined {
 function passingText(job: QueuedJob, scene: Scene): string {
   const { reserved } = schedule(scene, FORESEEN);
   if (!reserved || startOrder(reserved.job, job) >= 0) return "its turn";
-  return `job ${reserved.job.id} to start, which it could put off`;
+  return `job ${nameOf(reserved.job)} to start, which it could put off`;
+}
+
+function nameOf({ id, demand }: QueuedJob): string {
+  return demand.array ? nameInArray(demand.array) : String(id);
 }
 
 function cpusText(count: number): string {
   return `${Math.max(0, count)} ${count === 1 ? "CPU" : "CPUs"}`;
 }
 
-function jobsText(ids: readonly number[], count: number): string {
-  const named = ids.slice(0, count <= NAMED ? count : NAMED - 1).map(String);
+function jobsText(names: readonly string[], count: number): string {
+  const named = names.slice(0, count <= NAMED ? count : NAMED - 1);
   const more = count - named.length;
   if (more > 0) return `jobs ${named.join(", ")} and ${more} more`;
   if (named.length === 1) return `job ${named[0]}`;

@@ -14,7 +14,7 @@ import {
   transition,
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { ArrayMember } from "../job/job_array.ts";
+import { type ArrayMember, nameInArray } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
@@ -92,6 +92,12 @@ export class Roster {
     return this.#queue.waitsFor(id);
   }
 
+  /** As people call it: a job of an array by its index. */
+  nameOf(id: number): string {
+    const array = this.#live.get(id)?.demand.array ?? this.parts.journal.job(id)?.array;
+    return array ? nameInArray(array) : String(id);
+  }
+
   /** Lets those start whose time has come. Returns when the next one's does, wall clock ms. */
   tellTime(): number | undefined {
     return this.#queue.tellTime(this.parts.clock.wallMs());
@@ -116,7 +122,7 @@ export class Roster {
     const submittedAtMs = clock.wallMs();
     const { id, event } = journal.insertJob(spec, uid, submittedAtMs, array);
     aftermath.tell(event);
-    const demand = demandOf(spec, array && (array.id ?? id));
+    const demand = demandOf(spec, array && { id: array.id ?? id, index: array.index });
     const held = spec.hold ?? false;
     const job = this.#inOrder<QueuedJob>({
       id,
@@ -163,7 +169,7 @@ export class Roster {
   }
 
   #cancelDependent(job: QueuedJob, on: number): void {
-    const message = `job ${on}, which it was to follow, did not complete`;
+    const message = `job ${this.nameOf(on)}, which it was to follow, did not complete`;
     const end = { state: "CANCELLED", reason: "dependency", message } as const;
     this.change(job, { kind: "ended", end: { ...end, endedAtMs: this.parts.clock.wallMs() } });
   }

@@ -39,19 +39,19 @@ function told(job: QueuedJob, obstacles: Partial<Obstacles>, given = scene([job]
 Deno.test("a waiting job tells what it waits for", () => {
   const job = queued(9, { cpus: 4 });
   assertEquals(told(job, { held: true }), "its release");
-  assertEquals(told(job, { after: [3] }), "job 3 to complete");
+  assertEquals(told(job, { after: ["3"] }), "job 3 to complete");
   assertEquals(
-    told(job, { after: [3, 5, 7], held: true }),
+    told(job, { after: ["3", "5", "7"], held: true }),
     "its release; jobs 3, 5 and 7 to complete",
   );
-  assertEquals(told(job, { after: [3, 5, 7, 8] }), "jobs 3, 5 and 2 more to complete");
+  assertEquals(told(job, { after: ["3", "5", "7_2", "8"] }), "jobs 3, 5 and 2 more to complete");
   assertEquals(told(job, { notBefore: "2026-11-24T18:00:00.000Z" }), "2026-11-24T18:00:00.000Z");
   assertEquals(told(job, { node: "the node, which is draining" }), "the node, which is draining");
   const inPool = queued(9, { pool: "gpu" });
   assertEquals(told(inPool, { pool: { name: "gpu", paused: true } }), "pool gpu is paused");
   assertEquals(told(inPool, { pool: { name: "gpu", limit: 2 } }), "pool gpu runs its limit of 2");
   assertEquals(told(inPool, { pool: { name: "gpu" } }), "pool gpu does not exist any more");
-  const inArray = queued(9, { array: { id: 1, atOnce: 3 } });
+  const inArray = queued(9, { array: { id: 1, index: 1, atOnce: 3 } });
   assertEquals(told(inArray, {}), "its array runs its limit of 3");
   assertEquals(told(job, {}), "its turn");
 });
@@ -68,7 +68,7 @@ Deno.test("a job that does not fit tells what is free, what it needs and who com
   assertEquals(told(smaller, {}, busy), "2 CPUs free, needs 4; behind jobs 1 and 2");
   const small = queued(9, { cpus: 1, timeoutMs: 9000 }, { submittedAtMs: 1 });
   const tight = scene([queued(1, { cpus: 4 }), small], [{ cpus: 2, endsAtMs: 5000 }]);
-  assertEquals(told(small, {}, tight), "job 1 to start, which it could put off; behind job 1");
+  assertEquals(told(small, {}, tight), "job 1 to start, which it could put off");
 });
 
 Deno.test("a start is foreseen from the timeouts, and not where one is missing", () => {

@@ -17,7 +17,10 @@ const jobs = fc.array(
     timeoutMs: fc.constantFrom(0, 10, 50, 1000),
     pin: fc.constantFrom(undefined, undefined, "exclusive" as const, "shared" as const),
     pool: fc.constantFrom(undefined, undefined, "a", "b"),
-    array: fc.constantFrom(undefined, undefined, { id: 7, atOnce: 2 }, { id: 8 }),
+    array: fc.constantFrom(undefined, undefined, { id: 7, index: 0, atOnce: 2 }, {
+      id: 8,
+      index: 0,
+    }),
   }),
   { maxLength: 40 },
 ).map((demands) => demands.map((demand, i) => queued(i + 1, demand, { submittedAtMs: i })));
