@@ -173,7 +173,7 @@ Deno.test("exclusive and shared jobs wait for one another, and are told what for
   await home.cancel(shared.id);
   assertEquals((await home.running(whole)).cpuSet, CPUS);
   const later = await home.submit(SLEEP, { pin: "shared" });
-  assertMatch((await home.status(later)).waiting!, /0 CPUs to be shared/);
+  assertMatch((await home.status(later)).waiting!, /0 CPUs free to be shared/);
   const free = await home.running(await home.submit(SLEEP));
   assertEquals(free.cpuSet, undefined, "a job that is not pinned passes");
   await home.cancel(whole);
