@@ -124,7 +124,7 @@ test("validates the interfaces", async (home) => {
 test("lists the methods that answer", async (home) => {
   const { stdout } = await varlinkctl(["list-methods", home.socket, "io.holdfast"]);
   const methods = stdout.split("\n").slice(0, -1);
-  assertEquals(methods.length, 14);
+  assertEquals(methods.length, 19);
   for (const name of methods) {
     const words = ["call", "--json=short", home.socket, name, '{"surplus":1}'];
     const { stderr } = await varlinkctl(words);
