@@ -3,6 +3,7 @@
  * the end that was told. Throws Breach at the first entry that cannot be true.
  */
 
+import { DEFAULT_TIMEOUT_S } from "../src/job/spec.ts";
 import type { Event, Job, State } from "../src/varlink/interface.ts";
 import type { Plan } from "./catalogue.ts";
 import type { Mark } from "./judgement.ts";
@@ -119,8 +120,8 @@ export class Ledger {
     }
     for (const [other, waiting] of this.#waiting) {
       const order = plan.spec.priority! - waiting.spec.priority! || other - id;
-      // One that needs more may have to wait, and may then be passed.
-      const mayPass = waiting.spec.cpus! > plan.spec.cpus!;
+      // One that needs more, or may run longer, may have to wait, and may then be passed.
+      const mayPass = waiting.spec.cpus! > plan.spec.cpus! || lastsS(waiting) > lastsS(plan);
       if (order < 0 && !mayPass && this.#isReady(waiting)) {
         throw new Breach(`it was started before job ${other}`, id);
       }
@@ -134,4 +135,8 @@ export class Ledger {
 
 export function isEnd(state: State | undefined): boolean {
   return state === "COMPLETED" || state === "FAILED" || state === "CANCELLED";
+}
+
+function lastsS({ spec }: Plan): number {
+  return (spec.timeout ?? DEFAULT_TIMEOUT_S) || Infinity;
 }
