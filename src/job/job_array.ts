@@ -35,7 +35,7 @@ const MAX_INDEX = 1_000_000_000;
 /** Returns what is wrong with the text, where something is. */
 export function parseArray(text: string): JobArray | string {
   const [ranges, limit, ...rest] = text.split("%");
-  const atOnce = limit === undefined ? undefined : wholeNumber(limit);
+  const atOnce = atOnceOf(text);
   if (rest.length > 0 || (limit !== undefined && !atOnce)) {
     return "must have a whole number above 0 after the %";
   }
@@ -57,7 +57,7 @@ export function parseArray(text: string): JobArray | string {
   return { indexes: [...indexes].sort((a, b) => a - b), atOnce };
 }
 
-/** The same as parseArray's, without its indexes: every job of an array is asked for it. */
+/** How many of it run at once, without its indexes: every job of an array is asked for it. */
 export function atOnceOf(text: string): number | undefined {
   const [, limit] = text.split("%");
   return limit === undefined ? undefined : wholeNumber(limit);

@@ -60,7 +60,7 @@ export class Requests {
     if (supervisor.status.queued + (indexes?.length ?? 1) > maxQueued) {
       refuse({ error: "QueueFull", limit: maxQueued });
     }
-    const invalid = beyondNode(spec, limits) ?? this.#cannotRun(spec);
+    const invalid = beyondNode(spec, limits) ?? this.#cannotRun(spec, indexes);
     if (invalid) refuse({ error: "InvalidJob", ...invalid });
     return { job: journal.job(this.#add(spec, uid, indexes))!, created: true };
   }
@@ -148,7 +148,7 @@ export class Requests {
     return this.parts.journal.job(id) ?? refuse({ error: "NoSuchJob", id });
   }
 
-  #cannotRun(spec: FullSpec): InvalidField | undefined {
+  #cannotRun(spec: FullSpec, indexes?: readonly number[]): InvalidField | undefined {
     const { capacity, user, journal, cannotRun, supervisor } = this.parts;
     if (spec.cpus > capacity.cpus) {
       return {
@@ -168,7 +168,7 @@ export class Requests {
         `is ${spec.pool}, and this node has no such pool; holdfast set-pool makes one`;
       return { field: "pool", message };
     }
-    const tooBig = tooBigArray(spec);
+    const tooBig = indexes && tooBigArray(spec, indexes.length);
     if (tooBig) return { field: "array", message: tooBig };
     const unknown = spec.after.find((id) => !journal.stateOf(id));
     if (unknown !== undefined) {
@@ -186,9 +186,8 @@ function indexesOf({ array }: FullSpec): readonly number[] | undefined {
 }
 
 /** Every job of an array has its spec in the journal: what is wrong with so many so big ones. */
-function tooBigArray(spec: FullSpec): string | undefined {
-  const jobs = indexesOf(spec)?.length ?? 1;
-  if (jobs * JSON.stringify(spec).length <= MAX_ARRAY_BYTES || jobs === 1) return undefined;
+function tooBigArray(spec: FullSpec, jobs: number): string | undefined {
+  if (jobs === 1 || jobs * JSON.stringify(spec).length <= MAX_ARRAY_BYTES) return undefined;
   return `has ${jobs} jobs, which would need more than ${sizeText(MAX_ARRAY_BYTES)} of journal; ` +
     "send a smaller environment";
 }
