@@ -4,6 +4,7 @@ import type { Job, Usage } from "../varlink/interface.ts";
 import {
   elapsedText,
   type Fact,
+  idText,
   rangesText,
   specFacts,
   startText,
@@ -91,7 +92,7 @@ export function describeArray(jobs: readonly Job[], nowMs: number, width?: numbe
     ...usageFacts(all.usage),
     [
       "Jobs",
-      `holdfast list --array ${array!.id}, holdfast status ${array!.id}_${first.array!.index}`,
+      `holdfast list --array ${array!.id}, holdfast status ${idText(first)}`,
     ],
   ];
   return layOutFacts(facts, width);

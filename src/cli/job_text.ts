@@ -2,6 +2,7 @@
 
 import { limitText } from "../limit_text.ts";
 import { sizeText } from "../units.ts";
+import { nameOf } from "../job/job_array.ts";
 import type { Job, Limits, Spec, State, Usage } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
@@ -28,7 +29,7 @@ export function stateText(job: Job): string {
 
 /** By which a person finds the job: of one in an array the array and the index. */
 export function idText({ id, array }: Job): string {
-  return array ? `${array.id}_${array.index}` : String(id);
+  return nameOf(id, array);
 }
 
 export function commandText(command: readonly string[]): string {

@@ -3,7 +3,7 @@
  * array 12 with index 3. The ids of an array follow each other in the order of its indexes.
  */
 
-import { parseArray } from "../job/job_array.ts";
+import { nameOf, parseArray } from "../job/job_array.ts";
 import { type Client, VarlinkError } from "../varlink/client.ts";
 import type { Job, Methods } from "../varlink/interface.ts";
 import type { TypedId } from "./arguments.ts";
@@ -25,7 +25,7 @@ export async function find(client: Client, { id, index }: TypedId): Promise<Targ
   const first = await firstJob(client, id);
   const isArray = first.array?.id === id;
   if (index === undefined) return { name: String(id), job: first, isArray };
-  const name = `${id}_${index}`;
+  const name = nameOf(id, { id, index });
   if (!isArray) noSuchJob(name, `job ${id} is not an array`);
   const array = parseArray(first.spec.array ?? "");
   const at = typeof array === "string" ? -1 : array.indexes.indexOf(index);

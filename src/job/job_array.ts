@@ -19,9 +19,9 @@ export interface ArrayMember {
   readonly size: number;
 }
 
-/** As a person writes it. */
-export function nameInArray({ id, index }: Pick<ArrayMember, "id" | "index">): string {
-  return `${id}_${index}`;
+/** A job as a person writes it: one of an array by its index. */
+export function nameOf(id: number, array?: Pick<ArrayMember, "id" | "index">): string {
+  return array ? `${array.id}_${array.index}` : String(id);
 }
 
 /** What each job of an array has in its environment. */

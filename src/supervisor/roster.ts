@@ -14,7 +14,7 @@ import {
   transition,
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import { type ArrayMember, nameInArray } from "../job/job_array.ts";
+import { type ArrayMember, nameOf } from "../job/job_array.ts";
 import type { FullSpec } from "../job/spec.ts";
 import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
@@ -92,10 +92,9 @@ export class Roster {
     return this.#queue.waitsFor(id);
   }
 
-  /** As people call it: a job of an array by its index. */
+  /** As people call it. */
   nameOf(id: number): string {
-    const array = this.#live.get(id)?.demand.array ?? this.parts.journal.job(id)?.array;
-    return array ? nameInArray(array) : String(id);
+    return nameOf(id, this.#live.get(id)?.demand.array ?? this.parts.journal.job(id)?.array);
   }
 
   /** Lets those start whose time has come. Returns when the next one's does, wall clock ms. */
@@ -135,7 +134,7 @@ export class Roster {
     this.#live.set(id, job);
     this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
     const failed = demand.after.find((other) => this.#hasFailed(other));
-    if (failed !== undefined) this.#cancelDependent(job, failed);
+    if (failed !== undefined) this.#cancelDependent(job, this.nameOf(failed));
     return id;
   }
 
@@ -150,10 +149,11 @@ export class Roster {
     if (isEnded(after)) {
       this.#live.delete(after.id);
       this.#allocations.remove(after.id);
-      this.onLeft(job as LiveJob);
+      this.onLeft(job);
       const completed = after.state === "COMPLETED";
+      const name = nameOf(after.id, after.demand.array);
       for (const other of this.#queue.ended(after.id, completed)) {
-        this.#cancelDependent(other, after.id);
+        this.#cancelDependent(other, name);
       }
       return after;
     }
@@ -168,8 +168,8 @@ export class Roster {
     return after;
   }
 
-  #cancelDependent(job: QueuedJob, on: number): void {
-    const message = `job ${this.nameOf(on)}, which it was to follow, did not complete`;
+  #cancelDependent(job: QueuedJob, on: string): void {
+    const message = `job ${on}, which it was to follow, did not complete`;
     const end = { state: "CANCELLED", reason: "dependency", message } as const;
     this.change(job, { kind: "ended", end: { ...end, endedAtMs: this.parts.clock.wallMs() } });
   }
