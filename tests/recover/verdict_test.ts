@@ -2,31 +2,11 @@
 
 import fc from "fast-check";
 import { assert, assertEquals } from "../assert.ts";
-import type { RunningJob, StartedJob, StartingJob } from "../../src/job/job.ts";
+import type { StartedJob } from "../../src/job/job.ts";
 import { countFates, makePlan } from "../../src/recover/plan.ts";
 import { type Evidence, verdict } from "../../src/recover/verdict.ts";
+import { demand, leader, running, shim, starting } from "./started.ts";
 
-const ground = { bootId: "b", pidNamespace: "n" };
-const demand = { cpus: 1, memory: 0, priority: 0, after: [], timeoutMs: 5000, graceMs: 1000 };
-const attempt = { number: 1, token: "t", ground };
-const shim = { pid: 10, startTicks: 5 }, leader = { pid: 11, startTicks: 6 };
-
-const starting: StartingJob = {
-  id: 1,
-  demand,
-  attempts: 1,
-  submittedAtMs: 0,
-  state: "STARTING",
-  attempt,
-};
-const running: RunningJob = {
-  ...starting,
-  state: "RUNNING",
-  shim,
-  leader,
-  startedAtMs: 1,
-  adopted: false,
-};
 const nothing: Evidence = {
   sameGround: true,
   held: false,

@@ -14,26 +14,8 @@ import {
   NO_PROGRESS,
   type Progress,
 } from "../../src/supervisor/decide.ts";
+import { demand, leader, running, shim, starting } from "../recover/started.ts";
 
-const demand = { cpus: 1, memory: 0, priority: 0, after: [], timeoutMs: 5000, graceMs: 1000 };
-const attempt = { number: 1, token: "t", ground: { bootId: "b", pidNamespace: "n" } };
-const shim = { pid: 10, startTicks: 5 }, leader = { pid: 11, startTicks: 100 };
-const starting: StartedJob = {
-  id: 1,
-  demand,
-  attempts: 1,
-  submittedAtMs: 0,
-  state: "STARTING",
-  attempt,
-};
-const running: RunningJob = {
-  ...starting,
-  state: "RUNNING",
-  shim,
-  leader,
-  startedAtMs: 1,
-  adopted: false,
-} as RunningJob;
 const alive: Evidence = {
   sameGround: true,
   held: true,
