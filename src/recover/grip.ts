@@ -17,6 +17,8 @@ interface Held {
   isUnstarted?: boolean;
   /** Somebody tells its end. */
   isWatched?: boolean;
+  /** Known even where the leader had ended before it could be held. */
+  leaderPid?: number;
   leader?: ProcessHandle;
   leaderExit?: ExitStatus;
   maxMemory?: number;
@@ -50,6 +52,7 @@ export class Grip {
   take(id: number, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
     const held = this.#held.get(id) ?? {};
     this.#held.set(id, held);
+    held.leaderPid = leader.pid;
     held.leader ??= this.#open(leader);
     if (held.spawnedPid !== undefined) return;
     // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
@@ -113,7 +116,7 @@ export class Grip {
       return id;
     }
     for (const [id, held] of this.#held) {
-      if (held.leader?.identity.pid !== pid || held.leaderExit) continue;
+      if (held.leaderPid !== pid || held.leaderExit) continue;
       // While its shim is there the leader is the shim's child: ours is another under its old pid.
       if (this.shim(id, held.shim?.identity) === "match") continue;
       held.leaderExit = exit;

@@ -184,7 +184,7 @@ export class Reconciler {
     try {
       this.parts.grip.take(id, shim, leader);
     } catch (error) {
-      // Out of descriptors: the job is looked at by its pid, and held at the next chance.
+      // Out of descriptors: the end of an adopted job is told late then, by the regular check.
       this.parts.log.error("cannot hold its processes", { job: id, cause: String(error) });
     }
   }

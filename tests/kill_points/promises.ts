@@ -93,11 +93,14 @@ function same(a: Job | undefined, b: Job | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function describe(pid: number): string {
+/** What it is, whose, and what it waits for. */
+export function describe(pid: number): string {
   try {
     const words = (file: string) => Deno.readTextFileSync(`/proc/${pid}/${file}`).split("\0");
     const job = words("environ").find((entry) => entry.startsWith("HOLDFAST_JOB_ID="));
-    return `${pid} (${words("cmdline").join(" ").slice(0, 100)}) ${job} ${words("stat")}`;
+    const tracer = /TracerPid:.*/.exec(words("status").join())?.[0];
+    const command = words("cmdline").join(" ").slice(0, 100);
+    return `${pid} (${command}) ${job} ${tracer} in ${words("syscall")} ${words("stat")}`;
   } catch {
     return `${pid}, which has ended since`;
   }

@@ -2,7 +2,7 @@
 
 import { Home } from "../e2e/home.ts";
 import { type Call, callsOf, type KillPoint } from "./points.ts";
-import { brokenPromises } from "./promises.ts";
+import { brokenPromises, describe } from "./promises.ts";
 import { Scenario } from "./scenario.ts";
 import { killsIn, MACHINE, shimOptions, supervisorWrapper, trace } from "./tracer.ts";
 
@@ -34,8 +34,9 @@ export async function tryPoint(point: KillPoint, tries = 3): Promise<Trial> {
   } catch (error) {
     if (!isPrepared && tries > 1) return await tryPoint(point, tries - 1);
     broken.push((error instanceof Error ? error.message : String(error)).slice(0, LONGEST));
+    broken.push(...home.processes().map((pid) => `a process is there: ${describe(pid)}`));
   }
-  if (broken.length > 0) broken.push(home.log.slice(-LONGEST));
+  if (broken.length > 0) broken.unshift(home.log.slice(-LONGEST));
   // With PID 1 its tracer ends too, and can note nothing.
   return { point, kills: Math.max(killsIn(home), isKilled ? 1 : 0), broken };
 }

@@ -69,6 +69,7 @@ function drawAction(chance: Chance, index: number): Action {
     }),
     () => ({ seed, kind: "start" }),
     () => ({ seed, kind: "cancel" }),
+    () => ({ seed, kind: "killShim" }),
     () => ({
       seed,
       kind: "journal",
@@ -78,7 +79,6 @@ function drawAction(chance: Chance, index: number): Action {
   ];
   const seldom: (() => Action)[] = [
     () => ({ seed, kind: "kill" }),
-    () => ({ seed, kind: "killShim" }),
     () => ({ seed, kind: "killLeader" }),
     () => ({ seed, kind: "askAgain" }),
     () => ({ seed, kind: "signal" }),

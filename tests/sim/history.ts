@@ -131,18 +131,22 @@ class Player {
         this.#reusePids(chance);
         return world.start();
       case "hide":
+        world.hadFaults = true;
         world.faults.hidden = new Set([chance.pick([...world.kernel.processes.keys()])]);
         return;
       case "journal":
         world.faults.journal = { kind: action.fault, left: action.count };
         return;
       case "disk":
+        world.hadFaults = true;
         world.disk.isFull = action.isOut;
         return;
       case "descriptors":
+        world.hadFaults = true;
         world.faults.noDescriptors = action.isOut;
         return;
       case "hints":
+        world.hadFaults = true;
         world.faults.loseHints = action.isOut ? 2 : undefined;
         return;
       case "processes":

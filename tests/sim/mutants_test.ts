@@ -34,6 +34,12 @@ const MUTANTS: Mutant[] = [
     to: "files.removeExitRecord(id);",
   },
   {
+    fault: "an orphaned leader that could not be held in time is not known when it is reaped",
+    file: "src/recover/grip.ts",
+    from: "held.leaderPid !== pid",
+    to: "held.leader?.identity.pid !== pid",
+  },
+  {
     fault: "a bare pid is trusted",
     file: "src/job/identity.ts",
     from: "observed.startTicks === recorded.startTicks && !observed.zombie",

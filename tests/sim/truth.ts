@@ -47,6 +47,10 @@ interface Fact {
   exit?: ExitStatus;
   /** The node has restarted, or somebody has killed a process of it, since it was submitted. */
   isHurt: boolean;
+  /** What was decided in that moment may still be that it shall not run. */
+  ranWhileLookedAt?: boolean;
+  /** A stop that is decided in that moment may still come first. */
+  endedWhileLookedAt?: boolean;
   /** What its stop found: whether the leader lived then. */
   stoppedAlive?: boolean;
 }
@@ -107,6 +111,7 @@ export class Truth implements Witness {
   onExec(id: number): void {
     const fact = this.#factOf(id);
     fact.runs++;
+    fact.ranWhileLookedAt = this.world.isLooking;
     fact.ranInBoot = this.world.kernel.bootId;
     const leader = this.#members(id).find(({ kind }) => kind === "leader")!;
     fact.startMs = leader.startTicks * MS_PER_TICK;
@@ -117,7 +122,9 @@ export class Truth implements Witness {
 
   onEnded({ kind, job, exit }: Process): void {
     if (kind !== "leader") return;
-    this.#factOf(job!).exit = exit;
+    const fact = this.#factOf(job!);
+    fact.exit = exit;
+    fact.endedWhileLookedAt = this.world.isLooking;
   }
 
   onSignal(target: Process, signal: number): void {
@@ -128,13 +135,22 @@ export class Truth implements Witness {
     const row = this.#row(job!);
     const fact = this.#factOf(job!);
     const isOver = !this.#members(job!).some((member) => member.kind === "leader");
-    const isForbidden = fact.runs === 0 && signal === SIGKILL;
+    const isForbidden = (fact.runs === 0 || fact.ranWhileLookedAt) && signal === SIGKILL;
     const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled;
     this.#must(isMeant, `job ${job} is signalled and nothing in the journal says why`);
   }
 
   onMistake(what: string): void {
     this.#must(false, `the supervisor says: ${what}`);
+  }
+
+  onNeedlessCheck(): void {
+    const { processes } = this.world.kernel;
+    const inhabited = new Set([...processes.values()].map(({ job }) => job));
+    for (const { id, state } of this.#rows()) {
+      const isOver = (state === "STARTING" || state === "RUNNING") && !inhabited.has(id);
+      this.#must(!isOver, `job ${id} is over and still ${state}: only the regular check finds it`);
+    }
   }
 
   onCommit(): void {
@@ -230,7 +246,7 @@ export class Truth implements Witness {
       this.#must(exit_code !== null && exit_code !== "-999:0", says("own end without a status"));
     }
     if (isOwn) this.#must(fact.stoppedAlive !== true, says("but it was stopped while it lived"));
-    if (fact.stoppedAlive === false && !fact.isHurt) {
+    if (fact.stoppedAlive === false && !fact.isHurt && !fact.endedWhileLookedAt) {
       this.#must(isOwn, says("but it had ended by itself"));
     }
     const expected: Record<string, boolean> = {

@@ -45,6 +45,8 @@ export interface Witness {
   onSignal(target: Process, signal: number): void;
   onCommit(): void;
   onMistake(what: string): void;
+  /** Nothing is left to be done, and no hint has been lost, when the regular check comes. */
+  onNeedlessCheck(): void;
 }
 
 interface Timer {
@@ -73,6 +75,10 @@ export class World {
   readonly database: DatabaseSync;
   readonly trace: string[] = [];
   faults: Faults = {};
+  /** Something could not be seen, told or written, so that the regular check may find it alone. */
+  hadFaults = false;
+  /** The supervisor is in the middle of a look. */
+  isLooking = false;
   hasBallast = false;
   life?: Life;
   wallOffsetMs = 1.7e12;
@@ -131,6 +137,8 @@ export class World {
       upkeep.start();
       supervisor.begin();
       const check = () => {
+        const isNeedless = !this.hadFaults && this.isIdle;
+        if (isNeedless && !supervisor.status.degraded) this.witness.onNeedlessCheck();
         upkeep.check();
         parts.clock.after(CHECK_MS, check);
       };
@@ -195,6 +203,14 @@ export class World {
     const timer = chance.pick(due);
     this.#timers.delete(timer);
     this.#run(timer.go);
+  }
+
+  /** While the supervisor looks at it, a process may go on, to its end even. */
+  mayGoOn(pid: number): void {
+    const isReady = () => this.kernel.ready().find((process) => process.pid === pid);
+    this.isLooking = true;
+    for (let process; !this.chance.oneIn(4) && (process = isReady());) this.kernel.step(process);
+    this.isLooking = false;
   }
 
   /** Whether nothing is left to be done before time passes. */
