@@ -3,6 +3,7 @@
  * nothing, and the floor: the shims alone, started by a shell loop.
  */
 
+import { installSessionProgram } from "../src/host/session_program.ts";
 import { findSetsid } from "../src/host/setsid.ts";
 import { shimScript } from "../src/host/shim_script.ts";
 import { BEFORE, Daemon } from "./daemon.ts";
@@ -109,7 +110,11 @@ async function shimsAlone(scene: Scene, name: string): Promise<number> {
   for (let id = 1; id <= JOBS; id++) scene.folder(name, "runs", String(id));
   const env = {
     ...ENVIRONMENT,
-    HOLDFAST_SHIM: shimScript({ setsid: findSetsid(), softFileLimit: 1024 }),
+    HOLDFAST_SHIM: shimScript({
+      program: installSessionProgram(cwd),
+      setsid: findSetsid(),
+      softFileLimit: 1024,
+    }),
     HOLDFAST_TOKEN: crypto.randomUUID(),
   };
   const took = await run("sh", ["-c", FLOOR], { cwd, env });

@@ -4,7 +4,8 @@
  * do not meet, and never turns on controllers where its own supervisor could not be started again.
  */
 
-import { cString, cStringArray, errno, errorText, lastErrno, libc, SystemError } from "./libc.ts";
+import { cString, libc, SystemError } from "./libc.ts";
+import { runToEnd } from "./run_to_end.ts";
 import { readSmallFile, writeSmallFile } from "./small_file.ts";
 
 export const CONTROLLERS = ["memory", "cpu", "pids", "io"] as const;
@@ -172,27 +173,10 @@ function missing({ directory, problem }: Base, have: readonly Controller[]): str
 function probe(directory: string): void {
   const place = `${directory}/probe`;
   makeIfAbsent(place);
-  const status = runShell('echo 0 >"$1/cgroup.procs"', place);
+  const script = '{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null';
+  const status = runToEnd("/bin/sh", ["sh", "-c", script, "sh", place]);
   removeIfEmpty(place);
   if (status !== 0) throw new Error(`no process can be moved into ${directory}`);
-}
-
-/** Returns the wait status. Nothing else of this process runs meanwhile. */
-function runShell(script: string, argument: string): number {
-  const pid = new Int32Array(1), status = new Int32Array(1);
-  const argv = cStringArray(["sh", "-c", `{ ${script}; } 2>/dev/null`, "sh", argument]);
-  const shell = cString("/bin/sh");
-  const envp = cStringArray([]);
-  const pidBytes = new Uint8Array(pid.buffer);
-  const code = libc.posix_spawn(pidBytes, shell, null, null, argv.array, envp.array);
-  // The strings must outlive the call: these uses keep them.
-  if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
-    throw new Error(`cannot start /bin/sh: ${errorText(code)}`);
-  }
-  while (libc.waitpid(pid[0]!, new Uint8Array(status.buffer), 0) < 0) {
-    if (lastErrno() !== errno.EINTR) return -1;
-  }
-  return status[0]!;
 }
 
 function makeIfAbsent(directory: string): void {

@@ -14,6 +14,7 @@
 
 import type { ProcessIdentity } from "../job/identity.ts";
 import type { Claim, ExitRecord } from "../ports.ts";
+import { FALLBACK } from "./session_program.ts";
 
 /** Exit status of a shim whose claim somebody else holds: it has run nothing. */
 export const CLAIM_LOST = 97;
@@ -31,12 +32,23 @@ const CATCHABLE = [
 ].join(" ");
 
 /**
- * Names begin with _hf_, since a variable that the job's environment has too would be exported to
+ * `program`: ours that makes a session, where it can be executed; else `setsid` does. Names begin with _hf_, since a variable that the job's environment has too would be exported to
  * it. A foreground subshell, not `&`, gives the job default signal dispositions (POSIX 2.11) and the
  * shell's own pid in /proc/self/stat.
  */
-export function shimScript(options: { setsid: readonly string[]; softFileLimit: number }): string {
-  const setsid = options.setsid.map(quote).join(" ");
+export function shimScript(
+  options: { program?: string; setsid: readonly string[]; softFileLimit: number },
+): string {
+  const words = (words: readonly string[]) => words.map(quote).join(" ");
+  const program = options.program && quote(options.program);
+  const bySetsid = `set -- ${words(options.setsid)} "$@"`;
+  const enterSession = program
+    ? `if [ -x ${program} ]; then
+    set -- ${program} "$_hf_path" ${words(FALLBACK)} "$@"
+  else
+    ${bySetsid}
+  fi`
+    : bySetsid;
   return `set +e +u +x +v +f
 printf holdfast-shim 2>/dev/null >/proc/self/comm
 set -C
@@ -73,12 +85,16 @@ _hf_enter() {
 }
 _hf_look() {
   case $1 in
-  */*) [ -e "$1" ] || _hf_refuse "command not found: $1" ;;
+  */*)
+    _hf_path=$1
+    [ -e "$1" ] || _hf_refuse "command not found: $1"
+    ;;
   *)
     set -f
     IFS=:
     for _hf_path in $PATH; do
-      [ -f "\${_hf_path:-.}/$1" ] && [ -x "\${_hf_path:-.}/$1" ] && return
+      _hf_path=\${_hf_path:-.}/$1
+      [ -f "$_hf_path" ] && [ -x "$_hf_path" ] && return
     done
     _hf_refuse "command not found in PATH: $1"
     ;;
@@ -107,7 +123,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
   umask 022
   unset HOLDFAST_SHIM OLDPWD
   _hf_look "$1"
-  set -- ${setsid} "$@"
+  ${enterSession}
   eval "$_hf_setup"
   exec "$@"
 )

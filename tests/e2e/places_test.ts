@@ -168,3 +168,17 @@ Deno.test("a socket that a killed supervisor has left is no obstacle", async () 
   assertEquals((await home.run("upgrade")).code, 0);
   assert(await home.answers());
 });
+
+Deno.test({
+  name: "on a disk from which nothing can be executed jobs run all the same",
+  ignore: !IS_ROOT,
+  fn: async () => {
+    await using home = new Home();
+    Deno.mkdirSync(home.state);
+    const mount = 'mount -t tmpfs -o noexec,mode=700 tmpfs "$0" && exec "$@"';
+    home.launch([], ["unshare", "--mount", "sh", "-c", mount, home.state]);
+    await until("a supervisor answers", () => home.answers());
+    const { state, exitCode } = await home.wait(await home.submit("exit 3"));
+    assertEquals([state, exitCode], ["FAILED", "3:0"]);
+  },
+});

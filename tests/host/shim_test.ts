@@ -6,6 +6,7 @@ import { cpuIds } from "../../src/host/capacity.ts";
 import { libc } from "../../src/host/libc.ts";
 import { findNice } from "../../src/host/nice.ts";
 import { type Shell, Spawner } from "../../src/host/spawn.ts";
+import { installSessionProgram } from "../../src/host/session_program.ts";
 import {
   CLAIM_LOST,
   parseClaim,
@@ -21,11 +22,15 @@ import { removeCgroup } from "../../src/host/cgroups.ts";
 import { PLAIN_CGROUPS } from "../e2e/grounds.ts";
 import { until } from "../e2e/home.ts";
 
-const SHELLS: [string, Shell][] = [
+/** With our own program to make a session, and with setsid(1). */
+const SHELLS: [string, Shell & { setsid?: true }][] = [
   ["sh", { path: "/bin/sh", name: "sh" }],
+  ["sh and setsid", { path: "/bin/sh", name: "sh", setsid: true }],
   ["dash", { path: "/usr/bin/dash", name: "sh" }],
   ["bash", { path: "/usr/bin/bash", name: "sh" }],
+  ["bash and setsid", { path: "/usr/bin/bash", name: "sh", setsid: true }],
   ["busybox ash", { path: "/usr/bin/busybox", name: "ash" }],
+  ["busybox ash and setsid", { path: "/usr/bin/busybox", name: "ash", setsid: true }],
 ];
 const TOKEN = "a-token";
 const MEANS = { nice: findNice(), boundsProcesses: true };
@@ -35,14 +40,16 @@ type Bounds = Pick<ShimStart, "limits" | "cpuSet" | "cgroup">;
 class Run implements Disposable {
   readonly directory = Deno.makeTempDirSync();
 
-  constructor(readonly shell: Shell) {
+  constructor(readonly shell: Shell & { setsid?: true }) {
     Deno.mkdirSync(`${this.directory}/runs/1`, { recursive: true });
     Deno.mkdirSync(`${this.directory}/exits`);
   }
 
   /** Returns the shim's pid. */
   start(command: string[], directory = "/", bounds: Bounds = {}): number {
-    const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
+    const program = this.shell.setsid ? undefined : installSessionProgram(this.directory);
+    const setsid = program ? ["/absent"] : ["/usr/bin/setsid", "--"];
+    const script = shimScript({ program, setsid, softFileLimit: 1024 });
     const environment = { PATH: Deno.env.get("PATH")! };
     const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, ...bounds };
     const spawned = new Spawner(this.directory, script, MEANS, this.shell).spawn(start);
