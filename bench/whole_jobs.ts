@@ -51,7 +51,7 @@ export async function benchWholeJobs(scene: Scene): Promise<void> {
       `${times(holdfast, rateBefore)} is now`,
     );
   }
-  line("bare shim + setsid + true (floor)", perSecond(floor));
+  line("bare shim + true (floor)", perSecond(floor));
 }
 
 function perSecond(rate: number): string {
