@@ -79,8 +79,8 @@ export class Survey {
   #lookAtFiles(
     job: StartedJob,
     sameGround: boolean,
+    claim = this.#claim(job),
   ): Omit<Evidence, "sameGround" | "held" | "unstarted" | "atMs"> {
-    const claim = this.#claim(job);
     // Under a journal that is older than its runs, a start can have been claimed already.
     if (claim?.kind === "signed" && claim.token !== job.attempt.token) return ANOTHERS;
     const signed = this.#signed(job, claim);
@@ -88,6 +88,11 @@ export class Survey {
     const { files } = this.parts;
     const record = files.exitRecord(job.id);
     const leaderIdentity = job.state === "RUNNING" ? job.leader : files.leader(job.id);
+    if (job.state === "STARTING" && claim?.kind !== "signed" && leaderIdentity) {
+      // A leader has its name after the claim has been signed, which happened since it was read.
+      const now = this.#claim(job);
+      if (now?.kind === "signed") return this.#lookAtFiles(job, sameGround, now);
+    }
     const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id);
     const leader = sameGround && leaderIdentity ? this.#check(leaderIdentity) : "mismatch";
     const ended = leader === "mismatch" && shim === "mismatch";

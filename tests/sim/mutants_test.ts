@@ -40,6 +40,12 @@ const MUTANTS: Mutant[] = [
     to: "held.leader?.identity.pid !== pid",
   },
   {
+    fault: "a claim that is signed while its job is looked at leaves the shim unknown",
+    file: "src/recover/survey.ts",
+    from: 'if (now?.kind === "signed") return',
+    to: 'if (now?.kind === "fence") return',
+  },
+  {
     fault: "a bare pid is trusted",
     file: "src/job/identity.ts",
     from: "observed.startTicks === recorded.startTicks && !observed.zombie",

@@ -162,7 +162,7 @@ class SimulatedProcesses implements Processes {
     const { world, life } = this;
     return world.call(life, `open ${identity.pid}`, () => {
       if (world.faults.noDescriptors) throw new Error(TOO_MANY);
-      world.mayGoOn(identity.pid);
+      world.letGoOn(({ pid }) => pid === identity.pid);
       const check = checkIdentity(identity, observe(world, identity.pid));
       if (check !== "match") return check;
       return new Handle(world, life, identity, world.kernel.processes.get(identity.pid)!);

@@ -127,6 +127,10 @@ export class Truth implements Witness {
     fact.endedWhileLookedAt = this.world.isLooking;
   }
 
+  onRecordedWhileLookedAt(id: number): void {
+    this.#factOf(id).endedWhileLookedAt = true;
+  }
+
   onSignal(target: Process, signal: number): void {
     const { kind, job, pid } = target;
     // A shim may have been stopped by somebody.

@@ -42,6 +42,7 @@ export interface Faults {
 export interface Witness {
   onExec(id: number): void;
   onEnded(ended: Process): void;
+  onRecordedWhileLookedAt(id: number): void;
   onSignal(target: Process, signal: number): void;
   onCommit(): void;
   onMistake(what: string): void;
@@ -205,12 +206,18 @@ export class World {
     this.#run(timer.go);
   }
 
-  /** While the supervisor looks at it, a process may go on, to its end even. */
-  mayGoOn(pid: number): void {
-    const isReady = () => this.kernel.ready().find((process) => process.pid === pid);
+  /** While the supervisor is in a call of a port, processes go on, to their end even. */
+  letGoOn(which: (process: Process) => boolean = () => true): void {
+    const recorded = this.disk.exitIds();
+    const ready = () => this.kernel.ready().filter(which);
     this.isLooking = true;
-    for (let process; !this.chance.oneIn(4) && (process = isReady());) this.kernel.step(process);
+    for (let able; (able = ready()).length > 0 && !this.chance.oneIn(4);) {
+      this.kernel.step(this.chance.pick(able));
+    }
     this.isLooking = false;
+    for (const id of this.disk.exitIds()) {
+      if (!recorded.includes(id)) this.witness.onRecordedWhileLookedAt(id);
+    }
   }
 
   /** Whether nothing is left to be done before time passes. */
@@ -253,6 +260,7 @@ export class World {
     const crash = this.#crash;
     const isTime = crash !== undefined && --crash.calls <= 0;
     if (isTime && crash.where !== "after") this.#dieIn(`before ${name}`);
+    if (this.chance.oneIn(8)) this.letGoOn();
     const result = act();
     if (isTime) this.#dieIn(`after ${name}`);
     return result;
