@@ -207,7 +207,7 @@ export class World {
   }
 
   /** While the supervisor is in a call of a port, processes go on, to their end even. */
-  letGoOn(which: (process: Process) => boolean = () => true): void {
+  letGoOn(which: (one: Process) => boolean = () => true): void {
     const recorded = this.disk.exitIds();
     const ready = () => this.kernel.ready().filter(which);
     this.isLooking = true;
