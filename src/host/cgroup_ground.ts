@@ -5,7 +5,7 @@
  */
 
 import { cString, libc, SystemError } from "./libc.ts";
-import { runToEnd } from "./run_to_end.ts";
+import { runToEnd } from "./posix_spawn.ts";
 import { readSmallFile, writeSmallFile } from "./small_file.ts";
 
 export const CONTROLLERS = ["memory", "cpu", "pids", "io"] as const;

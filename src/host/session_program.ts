@@ -7,7 +7,7 @@
  * script without #!, one whose interpreter is missing) goes to FALLBACK, which runs it or says why not.
  */
 
-import { runToEnd } from "./run_to_end.ts";
+import { runToEnd } from "./posix_spawn.ts";
 
 /** Stands between the path of the command and its words. */
 export const FALLBACK = ["/bin/sh", "-c", 'exec "$0" "$@"'] as const;

@@ -5,7 +5,8 @@
 
 import type { ShimStart, Spawned } from "../ports.ts";
 import { onCpus } from "./affinity.ts";
-import { cString, cStringArray, errno, errorText, libc } from "./libc.ts";
+import { cString, errno, errorText, libc } from "./libc.ts";
+import { posixSpawn, type SpawnOptions } from "./posix_spawn.ts";
 import { claimName } from "./shim_script.ts";
 import { type SetupMeans, setupText } from "./shim_setup.ts";
 
@@ -24,11 +25,7 @@ const SYSTEM_SHELL: Shell = { path: "/bin/sh", name: "sh" };
 const EVAL = 'eval "$HOLDFAST_SHIM"';
 
 export class Spawner {
-  #actions: Uint8Array<ArrayBuffer>;
-  #attributes = spawnAttributes();
-  #shell: Uint8Array<ArrayBuffer>;
-  #pid = new Int32Array(1);
-  #pidBytes = new Uint8Array(this.#pid.buffer);
+  readonly #options: SpawnOptions;
 
   constructor(
     stateDirectory: string,
@@ -36,8 +33,7 @@ export class Spawner {
     private readonly means: SetupMeans,
     private readonly shell = SYSTEM_SHELL,
   ) {
-    this.#actions = fileActions(stateDirectory);
-    this.#shell = cString(shell.path);
+    this.#options = { actions: fileActions(stateDirectory), attributes: spawnAttributes() };
   }
 
   spawn(start: ShimStart): Spawned {
@@ -45,30 +41,20 @@ export class Spawner {
     const claim = claimName(start.attempt);
     const setup = setupText(start.limits, this.means);
     const place = [claim, start.directory, start.cgroup ?? "", setup];
-    const argv = cStringArray([...words, ...place, ...start.command]);
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,
       HOLDFAST_SHIM: this.script,
     };
     const variables = Object.entries({ ...start.environment, ...own });
-    const envp = cStringArray(variables.map(([name, value]) => `${name}=${value}`));
-    const code = start.cpuSet
-      ? onCpus(start.cpuSet, () => this.#spawn(argv.array, envp.array))
-      : this.#spawn(argv.array, envp.array);
-    // The strings must outlive the call: these uses keep them.
-    if (argv.keep.length + envp.keep.length === 0 || code !== 0) {
-      if (typeof code === "object") return { ...code, by: "node" };
-      const refused = `cannot start ${this.shell.path}: ${errorText(code)}`;
-      return { refused, by: code === errno.E2BIG ? "job" : "node" };
-    }
-    return { pid: this.#pid[0]! };
-  }
-
-  /** Returns 0, or the number of an error. */
-  #spawn(argv: Uint8Array<ArrayBuffer>, envp: Uint8Array<ArrayBuffer>): number {
-    const { posix_spawn } = libc;
-    return posix_spawn(this.#pidBytes, this.#shell, this.#actions, this.#attributes, argv, envp);
+    const argv = [...words, ...place, ...start.command];
+    const envp = variables.map(([name, value]) => `${name}=${value}`);
+    const go = () => posixSpawn(this.shell.path, argv, envp, this.#options);
+    const pid = start.cpuSet ? onCpus(start.cpuSet, go) : go();
+    if (typeof pid === "object") return { ...pid, by: "node" };
+    if (pid > 0) return { pid };
+    const refused = `cannot start ${this.shell.path}: ${errorText(-pid)}`;
+    return { refused, by: -pid === errno.E2BIG ? "job" : "node" };
   }
 }
 

@@ -5,16 +5,8 @@
  * pidfd, and it is reaped as every other child is.
  */
 
-import {
-  bytesOf,
-  cString,
-  cStringArray,
-  errorText,
-  libc,
-  must,
-  O_CLOEXEC,
-  O_NONBLOCK,
-} from "./libc.ts";
+import { bytesOf, errorText, libc, must, O_CLOEXEC, O_NONBLOCK } from "./libc.ts";
+import { posixSpawn } from "./posix_spawn.ts";
 import { observe } from "./proc.ts";
 import type { HostProcesses } from "./processes.ts";
 import type { Execution } from "./replace.ts";
@@ -59,21 +51,10 @@ function judge(said: string): string | undefined {
   return lines.length === 0 ? "it says nothing" : `it is not Holdfast, but says: ${lines[0]}`;
 }
 
-function start(path: string, execution: Execution, output: number) {
-  const argv = cStringArray(execution.argv);
-  const envp = cStringArray(execution.environment);
-  const pid = new Int32Array(1);
-  const code = libc.posix_spawn(
-    bytesOf(pid),
-    cString(path),
-    fileActions(execution.directory, output),
-    spawnAttributes(),
-    argv.array,
-    envp.array,
-  );
-  // The strings must outlive the call: these uses keep them.
-  const isStarted = argv.keep.length + envp.keep.length > 0 && code === 0;
-  return { pid: pid[0]!, refused: isStarted ? undefined : errorText(code) };
+function start(path: string, { argv, environment, directory }: Execution, output: number) {
+  const actions = fileActions(directory, output);
+  const pid = posixSpawn(path, argv, environment, { actions, attributes: spawnAttributes() });
+  return { pid, refused: pid < 0 ? errorText(-pid) : undefined };
 }
 
 /** Whether it ends by itself before our patience does. */
