@@ -3,7 +3,8 @@
  * nothing, and the floor: the shims alone, started by a shell loop.
  */
 
-import { installSessionProgram } from "../src/host/session_program.ts";
+import { libc } from "../src/host/libc.ts";
+import { openSessionProgram, PROGRAM_FD } from "../src/host/session_program.ts";
 import { findSetsid } from "../src/host/setsid.ts";
 import { shimScript } from "../src/host/shim_script.ts";
 import { BEFORE, Daemon } from "./daemon.ts";
@@ -108,16 +109,16 @@ async function shimsAlone(scene: Scene, name: string): Promise<number> {
   const cwd = scene.folder(name);
   scene.folder(name, "exits");
   for (let id = 1; id <= JOBS; id++) scene.folder(name, "runs", String(id));
+  const program = openSessionProgram(cwd);
+  const hasProgram = program !== undefined;
   const env = {
     ...ENVIRONMENT,
-    HOLDFAST_SHIM: shimScript({
-      program: installSessionProgram(cwd),
-      setsid: findSetsid(),
-      softFileLimit: 1024,
-    }),
+    HOLDFAST_SHIM: shimScript({ hasProgram, setsid: findSetsid(), softFileLimit: 1024 }),
     HOLDFAST_TOKEN: crypto.randomUUID(),
   };
-  const took = await run("sh", ["-c", FLOOR], { cwd, env });
+  const open = hasProgram ? `exec ${PROGRAM_FD}</proc/${Deno.pid}/fd/${program}` : "";
+  const took = await run("sh", ["-c", `${open}\n${FLOOR}`], { cwd, env });
+  if (hasProgram) libc.close(program);
   const ended = [...Deno.readDirSync(`${cwd}/exits`)].length;
   if (ended !== JOBS) throw new Error(`only ${ended} shims have recorded an end`);
   return took;

@@ -23,7 +23,7 @@ import { Reactor } from "./host/reactor.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { raiseFileLimit, setSoftFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
-import { installSessionProgram } from "./host/session_program.ts";
+import { openSessionProgram } from "./host/session_program.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
@@ -153,14 +153,13 @@ async function supervise(
   }
   if (!isInit) becomeSubreaper();
   const softFileLimit = raiseFileLimit();
-  const script = shimScript({
-    program: installSessionProgram(state),
-    setsid: findSetsid(),
-    softFileLimit,
-  });
+  const program = openSessionProgram(state);
+  const hasProgram = program !== undefined;
+  const script = shimScript({ hasProgram, setsid: findSetsid(), softFileLimit });
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const means = { nice, boundsProcesses: !isRoot && !holdsProcesses };
-  const processes = new HostProcesses(reactor, new Spawner(state, script, means));
+  const setup = { nice, boundsProcesses: !isRoot && !holdsProcesses };
+  const spawner = new Spawner({ stateDirectory: state, script, setup, program });
+  const processes = new HostProcesses(reactor, spawner);
   const { ground } = processes;
   const carriers = (known: ReadonlySet<number>) => jobProcesses(state, known);
   catchUp({ journal, files, clock, ground, log, jobProcesses: carriers });

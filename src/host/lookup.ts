@@ -3,7 +3,7 @@
 import { DEFAULT_ENVIRONMENT, type FullSpec, type InvalidField } from "../job/spec.ts";
 import { cString, errno, errorText, lastErrno, libc } from "./libc.ts";
 
-const X_OK = 1;
+const F_OK = 0, X_OK = 1;
 
 /** What stands against a job here and now; undefined when nothing does. */
 export function cannotRun(spec: FullSpec): InvalidField | undefined {
@@ -33,8 +33,10 @@ function cannotExecute(
   if (command.includes("/")) {
     const file = command.startsWith("/") ? command : `${directory}/${command}`;
     if (isExecutable(file)) return undefined;
-    const exists = libc.access(cString(file), 0) === 0;
-    return `${file} ${exists ? "is not an executable file" : "does not exist"}`;
+    if (libc.access(cString(file), F_OK) === 0) return `${file} is not an executable file`;
+    const code = lastErrno();
+    if (code === errno.ENOENT) return `${file} does not exist`;
+    return `${file} cannot be reached: ${errorText(code)}`;
   }
   for (const place of path.split(":")) {
     const folder = place === ""
@@ -50,5 +52,5 @@ function cannotExecute(
 /** A regular file with execute permission. With a final slash a file gives ENOTDIR, a directory not. */
 function isExecutable(file: string): boolean {
   if (libc.access(cString(file), X_OK) !== 0) return false;
-  return libc.access(cString(`${file}/`), 0) !== 0;
+  return libc.access(cString(`${file}/`), F_OK) !== 0;
 }

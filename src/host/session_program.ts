@@ -5,13 +5,21 @@
  *
  * It executes its first argument, and of its words those after FALLBACK. What the kernel refuses (a
  * script without #!, one whose interpreter is missing) goes to FALLBACK, which runs it or says why not.
+ *
+ * It has no name, but is handed to each shim as an open descriptor: a file that somebody could empty or
+ * replace meanwhile would have a shell take its place, and end every job with success.
  */
 
+import { cString, libc, O_CLOEXEC } from "./libc.ts";
 import { runToEnd } from "./posix_spawn.ts";
+
+/** The descriptor that it is executed by, and that it closes. */
+export const PROGRAM_FD = 3;
 
 /** Stands between the path of the command and its words. */
 export const FALLBACK = ["/bin/sh", "-c", 'exec "$0" "$@"'] as const;
 
+/** In the state directory, for as long as it is written. */
 const NAME = "exec-in-session";
 /** Exit status of the trial, as a wait status. */
 const TRIAL = 7;
@@ -20,7 +28,8 @@ const TRIAL = 7;
 const CODE: Record<string, { readonly machine: number; readonly text: string }> = {
   x86_64: {
     machine: 62,
-    text: "6a70 58 0f05" + // setsid()
+    text: "6a03 5f 6a03 58 0f05" + // close(PROGRAM_FD)
+      "6a70 58 0f05" + // setsid()
       "488b0c24 488d54cc10" + // rdx = argv + argc + 1
       "488b7c2410 488d742430 6a3b 58 0f05" + // execve(argv[1], argv + 5, rdx)
       "488b7c2418 488d742418 6a3b 58 0f05" + // execve(argv[2], argv + 2, rdx)
@@ -28,7 +37,8 @@ const CODE: Record<string, { readonly machine: number; readonly text: string }> 
   },
   aarch64: {
     machine: 183,
-    text: "a81380d2 010000d4" + // setsid()
+    text: "600080d2 280780d2 010000d4" + // close(PROGRAM_FD)
+      "a81380d2 010000d4" + // setsid()
       "e90340f9 ea230091 420d098b 42200091" + // x2 = argv + argc + 1
       "e00b40f9 e1c30091 a81b80d2 010000d4" + // execve(argv[1], argv + 5, x2)
       "e00f40f9 e1630091 010000d4" + // execve(argv[2], argv + 2, x2)
@@ -39,28 +49,23 @@ const CODE: Record<string, { readonly machine: number; readonly text: string }> 
 const HEADER_BYTES = 64, SEGMENT_BYTES = 56;
 const CODE_AT = HEADER_BYTES + 2 * SEGMENT_BYTES;
 const ADDRESS = 0x400000, ALIGNMENT = 0x10000;
+const O_RDONLY = 0;
 const ET_EXEC = 2, PT_LOAD = 1, PT_GNU_STACK = 0x6474e551;
 const EXECUTE = 1, WRITE = 2, READ = 4;
 
 /**
- * Writes it into the directory, unless it is there. Returns its path; undefined where it cannot be
- * executed, as on a disk that is mounted noexec, full, or of another kind of machine.
+ * Makes it on the file system of the directory. Returns a descriptor, which closes on exec; undefined
+ * where it cannot be executed, as on a disk that is mounted noexec, full, or of another kind of machine.
  */
-export function installSessionProgram(directory: string): string | undefined {
+export function openSessionProgram(directory: string): number | undefined {
   const program = sessionProgram(Deno.build.arch);
-  const path = `${directory}/${NAME}`;
-  try {
-    if (!program) return undefined;
-    if (!holds(path, program)) {
-      // A program that is being executed cannot be written to.
-      Deno.writeFileSync(`${path}.new`, program, { mode: 0o700 });
-      Deno.renameSync(`${path}.new`, path);
-    }
-    const status = runToEnd(path, [NAME, "/bin/sh", ...FALLBACK, "sh", "-c", `exit ${TRIAL}`]);
-    return status === TRIAL << 8 ? path : undefined;
-  } catch {
-    return undefined;
-  }
+  if (!program) return undefined;
+  const fd = openUnnamed(`${directory}/${NAME}`, program);
+  if (fd < 0) return undefined;
+  const words = [NAME, "/bin/sh", ...FALLBACK, "sh", "-c", `exit ${TRIAL}`];
+  if (runToEnd(`/proc/self/fd/${fd}`, words) === TRIAL << 8) return fd;
+  libc.close(fd);
+  return undefined;
 }
 
 /** An executable file (elf(5)); undefined for a machine whose code is not known. */
@@ -89,12 +94,23 @@ export function sessionProgram(arch: string): Uint8Array<ArrayBuffer> | undefine
   return bytes;
 }
 
-function holds(path: string, program: Uint8Array): boolean {
+/** Below zero when it cannot be made. What is open for writing cannot be executed (execve(2)). */
+function openUnnamed(path: string, content: Uint8Array): number {
   try {
-    const { mode, size } = Deno.statSync(path);
-    if (size !== program.length || !(mode! & 0o100)) return false;
-    return Deno.readFileSync(path).every((byte, at) => byte === program[at]);
+    removeIfThere(path);
+    Deno.writeFileSync(path, content, { mode: 0o500, createNew: true });
+    const fd = libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+    Deno.removeSync(path);
+    return fd;
   } catch {
-    return false;
+    return -1;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

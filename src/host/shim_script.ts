@@ -14,7 +14,7 @@
 
 import type { ProcessIdentity } from "../job/identity.ts";
 import type { Claim, ExitRecord } from "../ports.ts";
-import { FALLBACK } from "./session_program.ts";
+import { FALLBACK, PROGRAM_FD } from "./session_program.ts";
 
 /** Exit status of a shim whose claim somebody else holds: it has run nothing. */
 export const CLAIM_LOST = 97;
@@ -32,20 +32,22 @@ const CATCHABLE = [
 ].join(" ");
 
 /**
- * `program`: ours that makes a session, where it can be executed; else `setsid` does. Names begin with _hf_, since a variable that the job's environment has too would be exported to
- * it. A foreground subshell, not `&`, gives the job default signal dispositions (POSIX 2.11) and the
+ * `hasProgram`: whether PROGRAM_FD is ours that makes a session; where it cannot be executed (any more),
+ * `setsid` does. Names begin with _hf_, since a variable that the job's environment has too would be
+ * exported to it. A foreground subshell, not `&`, gives the job default signal dispositions (POSIX 2.11) and the
  * shell's own pid in /proc/self/stat.
  */
 export function shimScript(
-  options: { program?: string; setsid: readonly string[]; softFileLimit: number },
+  options: { hasProgram: boolean; setsid: readonly string[]; softFileLimit: number },
 ): string {
   const words = (words: readonly string[]) => words.map(quote).join(" ");
-  const program = options.program && quote(options.program);
+  const program = `/proc/self/fd/${PROGRAM_FD}`;
   const bySetsid = `set -- ${words(options.setsid)} "$@"`;
-  const enterSession = program
+  const enterSession = options.hasProgram
     ? `if [ -x ${program} ]; then
     set -- ${program} "$_hf_path" ${words(FALLBACK)} "$@"
   else
+    exec ${PROGRAM_FD}<&-
     ${bySetsid}
   fi`
     : bySetsid;
@@ -92,7 +94,9 @@ _hf_look() {
   *)
     set -f
     IFS=:
-    for _hf_path in $PATH; do
+    # The end of a PATH may be an empty word, which splitting would leave out.
+    _hf_path=$PATH:
+    for _hf_path in $_hf_path; do
       _hf_path=\${_hf_path:-.}/$1
       [ -f "$_hf_path" ] && [ -x "$_hf_path" ] && return
     done

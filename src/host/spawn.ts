@@ -1,12 +1,14 @@
 /**
  * Starts shims. Each gets a session of its own, default signals, an empty signal mask, /dev/null as
- * its standard streams and no other descriptor, so that nothing of the supervisor's reaches a job.
+ * its standard streams and no other descriptor but the session program's, which no job inherits, so
+ * that nothing of the supervisor's reaches a job.
  */
 
 import type { ShimStart, Spawned } from "../ports.ts";
 import { onCpus } from "./affinity.ts";
 import { cString, errno, errorText, libc } from "./libc.ts";
 import { posixSpawn, type SpawnOptions } from "./posix_spawn.ts";
+import { PROGRAM_FD } from "./session_program.ts";
 import { claimName } from "./shim_script.ts";
 import { type SetupMeans, setupText } from "./shim_setup.ts";
 
@@ -23,37 +25,48 @@ export interface Shell {
 
 const SYSTEM_SHELL: Shell = { path: "/bin/sh", name: "sh" };
 const EVAL = 'eval "$HOLDFAST_SHIM"';
+/** What a shell takes for its own, whoever says otherwise; dash ends at an OPTIND that is no number. */
+const OF_THE_SHELL = ["IFS", "OLDPWD", "OPTIND", "PPID"];
+
+export interface ShimMeans {
+  readonly stateDirectory: string;
+  readonly script: string;
+  readonly setup: SetupMeans;
+  /** Descriptor of the session program. */
+  readonly program?: number;
+  readonly shell?: Shell;
+}
 
 export class Spawner {
   readonly #options: SpawnOptions;
+  readonly #shell: Shell;
 
-  constructor(
-    stateDirectory: string,
-    private readonly script: string,
-    private readonly means: SetupMeans,
-    private readonly shell = SYSTEM_SHELL,
-  ) {
-    this.#options = { actions: fileActions(stateDirectory), attributes: spawnAttributes() };
+  constructor(private readonly means: ShimMeans) {
+    const { stateDirectory, program, shell = SYSTEM_SHELL } = means;
+    const actions = fileActions(stateDirectory, { program });
+    this.#options = { actions, attributes: spawnAttributes() };
+    this.#shell = shell;
   }
 
   spawn(start: ShimStart): Spawned {
-    const words = [this.shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
+    const words = [this.#shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
     const claim = claimName(start.attempt);
-    const setup = setupText(start.limits, this.means);
+    const setup = setupText(start.limits, this.means.setup);
     const place = [claim, start.directory, start.cgroup ?? "", setup];
     const own = {
       HOLDFAST_JOB_ID: String(start.id),
       HOLDFAST_TOKEN: start.token,
-      HOLDFAST_SHIM: this.script,
+      HOLDFAST_SHIM: this.means.script,
     };
-    const variables = Object.entries({ ...start.environment, ...own });
+    const variables = Object.entries({ ...start.environment, ...own })
+      .filter(([name]) => !OF_THE_SHELL.includes(name));
     const argv = [...words, ...place, ...start.command];
     const envp = variables.map(([name, value]) => `${name}=${value}`);
-    const go = () => posixSpawn(this.shell.path, argv, envp, this.#options);
+    const go = () => posixSpawn(this.#shell.path, argv, envp, this.#options);
     const pid = start.cpuSet ? onCpus(start.cpuSet, go) : go();
     if (typeof pid === "object") return { ...pid, by: "node" };
     if (pid > 0) return { pid };
-    const refused = `cannot start ${this.shell.path}: ${errorText(-pid)}`;
+    const refused = `cannot start ${this.#shell.path}: ${errorText(-pid)}`;
     return { refused, by: -pid === errno.E2BIG ? "job" : "node" };
   }
 }
@@ -70,8 +83,14 @@ export function spawnAttributes(): Uint8Array<ArrayBuffer> {
   return attributes;
 }
 
-/** No descriptor but the standard streams: /dev/null, or `output` for what it writes. */
-export function fileActions(directory: string, output?: number): Uint8Array<ArrayBuffer> {
+/**
+ * Its standard streams are /dev/null, or `output` for what it writes; `program` becomes PROGRAM_FD. It
+ * has no other descriptor.
+ */
+export function fileActions(
+  directory: string,
+  { output, program }: { output?: number; program?: number },
+): Uint8Array<ArrayBuffer> {
   const actions = new Uint8Array(FILE_ACTIONS_BYTES);
   const nowhere = cString("/dev/null");
   libc.posix_spawn_file_actions_init(actions);
@@ -81,7 +100,11 @@ export function fileActions(directory: string, output?: number): Uint8Array<Arra
     else libc.posix_spawn_file_actions_addopen(actions, fd, nowhere, O_WRONLY, 0);
   }
   libc.posix_spawn_file_actions_addchdir_np(actions, cString(directory));
+  const from = program === undefined ? PROGRAM_FD : PROGRAM_FD + 1;
+  if (program !== undefined) {
+    libc.posix_spawn_file_actions_adddup2(actions, program, PROGRAM_FD);
+  }
   // glibc 2.34 and later; elsewhere close-on-exec, which all our descriptors have, must do.
-  libc.posix_spawn_file_actions_addclosefrom_np?.(actions, 3);
+  libc.posix_spawn_file_actions_addclosefrom_np?.(actions, from);
   return actions;
 }

@@ -52,7 +52,7 @@ function judge(said: string): string | undefined {
 }
 
 function start(path: string, { argv, environment, directory }: Execution, output: number) {
-  const actions = fileActions(directory, output);
+  const actions = fileActions(directory, { output });
   const pid = posixSpawn(path, argv, environment, { actions, attributes: spawnAttributes() });
   return { pid, refused: pid < 0 ? errorText(-pid) : undefined };
 }

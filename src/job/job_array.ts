@@ -48,7 +48,9 @@ export function parseArray(text: string): JobArray | string {
     if (from === undefined || to === undefined || by === undefined) {
       return "must be written as 1-100, 0-9:2 or 1,3,7-9, with %10 for ten at once";
     }
-    if (from > to) return `must not end before it begins, as ${range} does`;
+    if (from > to) {
+      return `must have ranges from the lower to the higher index, and ${range} is not one`;
+    }
     if (by === 0) return `must have a step above 0, which ${range} has not`;
     count += Math.floor((to - from) / by) + 1;
     if (count > MAX_ARRAY_SIZE) return TOO_MANY;

@@ -85,7 +85,7 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
     return { kind: "running", change: running(seen, !seen.held) };
   }
   if (job.state === "STARTING" && seen.claim === "none") {
-    const reason = "its shim ended before it could claim the job";
+    const reason = "its shim was killed before it could start the command, which has not run";
     return seen.held ? over(refused(job, seen, reason)) : { kind: "fence" };
   }
   return over(lost(job, seen, "interrupted"));
@@ -151,7 +151,7 @@ function refused(job: StartedJob, seen: Evidence, message: string): End {
 
 const LOST: Partial<Record<Reason, string>> = {
   reboot: "the node or its container restarted while it ran",
-  interrupted: "it and its shim were killed",
+  interrupted: "its shim was killed, so nobody saw how it ended",
 };
 
 function lost(job: StartedJob, seen: Evidence, reason: Reason, why = LOST[reason]): End {

@@ -1,7 +1,8 @@
 /** The program that makes sessions: executed, not looked at. */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { FALLBACK, installSessionProgram, sessionProgram } from "../../src/host/session_program.ts";
+import { libc } from "../../src/host/libc.ts";
+import { FALLBACK, openSessionProgram, sessionProgram } from "../../src/host/session_program.ts";
 
 /** From Debian's qemu-user-static, where somebody has installed it. */
 const EMULATOR = "/usr/bin/qemu-aarch64-static";
@@ -11,6 +12,14 @@ echo "$(($1 == $5)) $(($1 == $6)) $words"`;
 
 class Place implements Disposable {
   readonly directory = Deno.makeTempDirSync();
+  #fd?: number;
+
+  /** A path that executes it. */
+  program(): string {
+    this.#fd = openSessionProgram(this.directory);
+    assert(this.#fd !== undefined);
+    return `/proc/${Deno.pid}/fd/${this.#fd}`;
+  }
 
   async run(program: string[], path: string, words: string[]) {
     const [first, ...rest] = [...program, path, ...FALLBACK, ...words];
@@ -31,6 +40,7 @@ class Place implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#fd !== undefined) libc.close(this.#fd);
     Deno.removeSync(this.directory, { recursive: true });
   }
 }
@@ -41,16 +51,19 @@ for (const [arch, words] of [["native", []], ["aarch64", [EMULATOR]]] as [string
     ignore: !words.every(exists),
     fn: async () => {
       using place = new Place();
-      const native = installSessionProgram(place.directory);
-      assert(native);
-      if (words.length > 0) Deno.writeFileSync(native, sessionProgram(arch)!);
+      const emulated = () => {
+        const path = place.write("program", "");
+        Deno.writeFileSync(path, sessionProgram(arch)!);
+        return path;
+      };
+      const program = words.length > 0 ? emulated() : place.program();
       const told = await place.run(
-        [...words, native],
+        [...words, program],
         "/bin/sh",
         ["as-typed", "-c", TELL, "named", "-x", "a b"],
       );
       assertEquals(told, { code: 0, stdout: "1 1 named -x a b hello", stderr: "" });
-      const failed = await place.run([...words, native], "/bin/sh", ["sh", "-c", "exit 42"]);
+      const failed = await place.run([...words, program], "/bin/sh", ["sh", "-c", "exit 42"]);
       assertEquals(failed.code, 42);
     },
   });
@@ -58,7 +71,7 @@ for (const [arch, words] of [["native", []], ["aarch64", [EMULATOR]]] as [string
 
 Deno.test("a script without #! is run by the shell, as a shell would", async () => {
   using place = new Place();
-  const program = installSessionProgram(place.directory)!;
+  const program = place.program();
   const script = place.write("script", 'echo "$1"; exit 3\n');
   assertEquals(await place.run([program], script, [script, "a b"]), {
     code: 3,
@@ -69,28 +82,25 @@ Deno.test("a script without #! is run by the shell, as a shell would", async () 
 
 Deno.test("what cannot be executed is told as a shell tells it", async () => {
   using place = new Place();
-  const program = installSessionProgram(place.directory)!;
+  const program = place.program();
   const script = place.write("script", "#!/absent/interpreter\n");
   const { code, stderr } = await place.run([program], script, [script]);
   assertEquals(code, 127);
   assertMatch(stderr, /script.*not found/);
 });
 
-Deno.test("one that has been damaged, or is being executed, is replaced", async () => {
+Deno.test("it has no name by which it could be altered, nor what an earlier one had", () => {
   using place = new Place();
-  const program = installSessionProgram(place.directory)!;
-  Deno.writeTextFileSync(program, "damaged");
-  assertEquals(installSessionProgram(place.directory), program);
-  Deno.chmodSync(program, 0o600);
-  assertEquals(installSessionProgram(place.directory), program);
-  const { stdout } = await place.run([program], "/bin/echo", ["echo", "well"]);
-  assertEquals(stdout, "well");
-  assertEquals([...Deno.readDirSync(place.directory)].length, 1);
+  place.write("exec-in-session", "#!/bin/true\n");
+  place.program();
+  assertEquals([...Deno.readDirSync(place.directory)], []);
 });
 
 Deno.test("there is none where it cannot be written", () => {
   using place = new Place();
-  assertEquals(installSessionProgram(`${place.directory}/absent`), undefined);
+  assertEquals(openSessionProgram(`${place.directory}/absent`), undefined);
+  Deno.mkdirSync(`${place.directory}/exec-in-session/in-the-way`, { recursive: true });
+  assertEquals(openSessionProgram(place.directory), undefined);
 });
 
 function exists(path: string): boolean {

@@ -3,10 +3,10 @@
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { onCpus } from "../../src/host/affinity.ts";
 import { cpuIds } from "../../src/host/capacity.ts";
-import { libc } from "../../src/host/libc.ts";
+import { cString, libc, O_CLOEXEC } from "../../src/host/libc.ts";
 import { findNice } from "../../src/host/nice.ts";
 import { type Shell, Spawner } from "../../src/host/spawn.ts";
-import { installSessionProgram } from "../../src/host/session_program.ts";
+import { openSessionProgram } from "../../src/host/session_program.ts";
 import {
   CLAIM_LOST,
   parseClaim,
@@ -33,9 +33,11 @@ const SHELLS: [string, Shell & { setsid?: true }][] = [
   ["busybox ash and setsid", { path: "/usr/bin/busybox", name: "ash", setsid: true }],
 ];
 const TOKEN = "a-token";
-const MEANS = { nice: findNice(), boundsProcesses: true };
+const SETSID = ["/usr/bin/setsid", "--"];
+const PATH = Deno.env.get("PATH")!;
+const SETUP = { nice: findNice(), boundsProcesses: true };
 
-type Bounds = Pick<ShimStart, "limits" | "cpuSet" | "cgroup">;
+type Bounds = Partial<Pick<ShimStart, "limits" | "cpuSet" | "cgroup" | "environment">>;
 
 class Run implements Disposable {
   readonly directory = Deno.makeTempDirSync();
@@ -47,12 +49,26 @@ class Run implements Disposable {
 
   /** Returns the shim's pid. */
   start(command: string[], directory = "/", bounds: Bounds = {}): number {
-    const program = this.shell.setsid ? undefined : installSessionProgram(this.directory);
-    const setsid = program ? ["/absent"] : ["/usr/bin/setsid", "--"];
-    const script = shimScript({ program, setsid, softFileLimit: 1024 });
-    const environment = { PATH: Deno.env.get("PATH")! };
+    if (this.shell.setsid) return this.startBy(SETSID, undefined, command, directory, bounds);
+    const program = openSessionProgram(this.directory)!;
+    const pid = this.startBy(["/absent"], program, command, directory, bounds);
+    libc.close(program);
+    return pid;
+  }
+
+  startBy(
+    setsid: string[],
+    program: number | undefined,
+    command: string[],
+    directory = "/",
+    bounds: Bounds = {},
+  ): number {
+    const hasProgram = program !== undefined;
+    const script = shimScript({ hasProgram, setsid, softFileLimit: 1024 });
+    const environment = { PATH };
     const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, ...bounds };
-    const spawned = new Spawner(this.directory, script, MEANS, this.shell).spawn(start);
+    const means = { stateDirectory: this.directory, script, setup: SETUP, program };
+    const spawned = new Spawner({ ...means, shell: this.shell }).spawn(start);
     assert("pid" in spawned);
     return spawned.pid;
   }
@@ -260,6 +276,32 @@ for (const [name, shell] of SHELLS) {
   });
 
   Deno.test({
+    name: `${name}: an empty word of PATH is the directory, at its end too`,
+    ignore,
+    fn: async () => {
+      for (const path of [`${PATH}:`, ":", `:${PATH}`, ""]) {
+        using run = new Run(shell);
+        const command = `${run.directory}/here-it-is`;
+        Deno.writeTextFileSync(command, "#!/bin/sh\n:\n", { mode: 0o755 });
+        await run.run(["here-it-is"], run.directory, { environment: { PATH: path } });
+        assertEquals(parseExitRecord(run.read("exits/1"))?.status, 0, `PATH=${path}`);
+      }
+    },
+  });
+
+  Deno.test({
+    name: `${name}: what a shell takes for its own does not harm it, and does not reach the job`,
+    ignore,
+    fn: async () => {
+      using run = new Run(shell);
+      const own = { IFS: "x", OLDPWD: "/absent", OPTIND: "none", PPID: "none" };
+      await run.run(["env"], "/", { environment: { PATH, ...own, OTHER: "whole" } });
+      const names = run.read("runs/1/stdout.log").split("\n").map((line) => line.split("=")[0]!);
+      assertEquals(names.filter((name) => name in own || name === "OTHER"), ["OTHER"]);
+    },
+  });
+
+  Deno.test({
     name: `${name}: soft and hard limits, umask and niceness are the job's and not the shim's`,
     ignore,
     fn: async () => {
@@ -270,7 +312,7 @@ for (const [name, shell] of SHELLS) {
         fileSize: 9007199254740991,
         stackSize: 1 << 20,
         processes: 5000,
-        nice: MEANS.nice!.own + 3,
+        nice: SETUP.nice!.own + 3,
         umask: "0027",
       };
       const script = "cat /proc/self/limits; grep -E ^Max.open /proc/$(cut -d' ' -f4 " +
@@ -333,13 +375,26 @@ for (const [name, shell] of SHELLS) {
 Deno.test("a CPU that is not there refuses the start, and leaves the thread as it was", () => {
   using run = new Run(SHELLS[0]![1]);
   const mine = cpuIds();
-  const script = shimScript({ setsid: ["/usr/bin/setsid", "--"], softFileLimit: 1024 });
+  const script = shimScript({ hasProgram: false, setsid: SETSID, softFileLimit: 1024 });
   const start = { id: 1, attempt: 1, token: TOKEN, directory: "/", command: ["true"] };
-  const spawner = new Spawner(run.directory, script, MEANS);
+  const spawner = new Spawner({ stateDirectory: run.directory, script, setup: SETUP });
   const spawned = spawner.spawn({ ...start, environment: {}, cpuSet: [8191] });
   assert("refused" in spawned && spawned.by === "node");
   assertMatch(spawned.refused, /CPUs 8191: Invalid argument/);
   assertEquals(cpuIds(), mine);
+});
+
+Deno.test("where the session program can no longer be executed, setsid takes its place", async () => {
+  using run = new Run(SHELLS[0]![1]);
+  const path = `${run.directory}/program`;
+  Deno.writeTextFileSync(path, "", { mode: 0o600 });
+  const program = libc.open(cString(path), O_CLOEXEC, 0);
+  const command = ["sh", "-c", "cut -d' ' -f1,6 /proc/$$/stat; ls /proc/self/fd"];
+  await ended(run.startBy(SETSID, program, command));
+  libc.close(program);
+  const [ids, ...descriptors] = run.read("runs/1/stdout.log").trimEnd().split("\n");
+  const [pid, session] = ids!.split(" ");
+  assertEquals([session, descriptors], [pid, ["0", "1", "2", "3"]]);
 });
 
 Deno.test("a start that throws leaves the thread on the CPUs that it had", () => {
