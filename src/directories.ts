@@ -49,10 +49,8 @@ export function check({ state, runtime, socket }: Places): void {
   if (exists(runtime)) refuseUnwritable(RUNTIME, runtime);
 }
 
-/** Makes them where they are missing. Throws ConfigError. */
-export function prepare(places: Places): void {
-  check(places);
-  const { state, runtime } = places;
+/** Makes what is missing of places that have been checked. Throws ConfigError. */
+export function prepare({ state, runtime }: Places): void {
   make(STATE, state, 0o700);
   attempt(STATE, state, "cannot be made private", () => Deno.chmodSync(state, 0o700));
   make(RUNTIME, runtime, 0o755);

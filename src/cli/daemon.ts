@@ -2,7 +2,9 @@
 
 import { Command, Option } from "commander";
 import { configKeys } from "../config.ts";
+import { commit, version } from "../version.ts";
 import { withExamples } from "./arguments.ts";
+import { print } from "./output.ts";
 
 export function daemon(): Command {
   const command = addConfigFlags(
@@ -10,9 +12,12 @@ export function daemon(): Command {
   )
     .option("--burst", "end when no job is queued or running")
     .option("--check", "say whether the configuration can be used, and end")
-    .action(async () => {
-      const { runDaemon } = await import("../daemon.ts");
-      Deno.exit(await runDaemon(readFlags(command)));
+    .action(async ({ check }: { check?: boolean }) => {
+      const { checkSettings, runDaemon } = await import("../daemon.ts");
+      const flags = readFlags(command);
+      if (!check) return await runDaemon(flags);
+      checkSettings(flags);
+      print(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     });
   return withExamples(
     command,

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { withExamples } from "./arguments.ts";
 import { addConfigFlags, readFlags } from "./daemon.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { print, printJson } from "./output.ts";
 
 export function recover(): Command {
   const command = addConfigFlags(
@@ -20,10 +21,13 @@ export function recover(): Command {
           EXIT.usage,
         );
       }
-      const { printRecoveryPlan } = await import("../daemon.ts");
-      Deno.exit(
-        await printRecoveryPlan(readFlags(command), command.optsWithGlobals().json === true),
-      );
+      const { countFates, recoveryPlan } = await import("../recovery_plan.ts");
+      const plan = recoveryPlan(readFlags(command));
+      const counts = countFates(plan);
+      const items = plan.map(({ job: { id, state }, fate, why }) => ({ id, state, fate, why }));
+      if (command.optsWithGlobals().json === true) return printJson({ plan: items, ...counts });
+      for (const { id, state, fate, why } of items) print(`${id}  ${state}  ${fate}: ${why}`);
+      print(Object.entries(counts).map(([fate, count]) => `${count} ${fate}`).join(", "));
     });
   return withExamples(
     command,

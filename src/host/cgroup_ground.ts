@@ -20,11 +20,6 @@ export interface CgroupGround {
   readonly problem?: string;
 }
 
-/** A `cgroup` of the configuration that is none. */
-export class NoSuchCgroup extends Error {
-  override name = "NoSuchCgroup";
-}
-
 /** The name that systemd's DelegateSubgroup= gives the cgroup of ours, and we give it as pid 1. */
 const OWN_NAME = "supervisor";
 
@@ -35,12 +30,11 @@ interface Base {
 }
 
 /**
- * `setting`: "auto", "off" or a directory. `isInit`: all processes in the cgroup are ours. Throws
- * NoSuchCgroup. Dying in it: directories that the next start finds or makes again.
+ * `setting`: "auto", "off" or a directory of a cgroup2 file system. `isInit`: all processes in the cgroup
+ * are ours. Dying in it: directories that the next start finds or makes again.
  */
 export function findCgroups(setting: string, stateDirectory: string, isInit = false): CgroupGround {
   if (setting === "off") return none("switched off in the configuration");
-  checkCgroups(setting);
   const base = setting === "auto" ? ownBase(isInit) : { directory: setting };
   if (typeof base === "string") return none(base);
   const directory = `${base.directory}/${groupName(stateDirectory)}`;
@@ -100,10 +94,10 @@ function unescape(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }
 
-/** Whether a directory that is named can be one. Throws NoSuchCgroup. */
-export function checkCgroups(setting: string): void {
-  if (!setting.startsWith("/") || exists(`${setting}/cgroup.subtree_control`)) return;
-  throw new NoSuchCgroup(`cgroup ${setting} is not a directory of a cgroup2 file system`);
+/** What stands against the `cgroup` of a configuration; undefined when nothing does. */
+export function cannotHoldCgroups(setting: string): string | undefined {
+  if (!setting.startsWith("/") || exists(`${setting}/cgroup.subtree_control`)) return undefined;
+  return `cgroup ${setting} is not a directory of a cgroup2 file system`;
 }
 
 function ownBase(isInit: boolean): Base | string {
