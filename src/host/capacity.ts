@@ -1,6 +1,7 @@
 /** What this node has to give out: CPUs and memory, by affinity and cgroup limits. */
 
 import { readAffinity } from "./affinity.ts";
+import { ownCgroup } from "./cgroup_ground.ts";
 
 /** CPUs that this process may use: affinity, then the tightest cgroup quota; at least 1. */
 export function availableCpus(): number {
@@ -10,7 +11,8 @@ export function availableCpus(): number {
 /** bytes: MemTotal or the tightest cgroup limit. */
 export function availableMemory(): number {
   const total = /^MemTotal:\s+(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/meminfo"));
-  const limits = cgroupFiles("memory", "memory.max", "memory.limit_in_bytes").map(Number);
+  const limits = [...limitsV2("memory.max"), ...limitsV1("memory", "memory.limit_in_bytes")]
+    .map(Number);
   return Math.min(Number(total?.[1] ?? 0) * 1024, ...limits.filter(Number.isFinite));
 }
 
@@ -23,32 +25,35 @@ export function cpuIds(): number[] {
 }
 
 function cgroupCpus(): number {
-  const v2 = cgroupFiles("", "cpu.max", "").map((text) => text.split(" ").map(Number));
-  const quotas = cgroupFiles("cpu", "", "cpu.cfs_quota_us").map(Number);
-  const periods = cgroupFiles("cpu", "", "cpu.cfs_period_us").map(Number);
+  const v2 = limitsV2("cpu.max").map((text) => text.split(" ").map(Number));
+  const quotas = limitsV1("cpu", "cpu.cfs_quota_us").map(Number);
+  const periods = limitsV1("cpu", "cpu.cfs_period_us").map(Number);
   const v1 = quotas.map((quota, i) => quota > 0 ? [quota, periods[i] ?? NaN] : [NaN, 1]);
   const shares = [...v2, ...v1].map(([quota, period]) => quota! / period!);
   return Math.min(Infinity, ...shares.filter(Number.isFinite));
 }
 
-/**
- * A limit's texts from our own cgroup up to the root: of version 2 by its name there, of a version 1
- * controller by its own. A limit of any ancestor holds.
- */
-function cgroupFiles(controller: string, nameV2: string, nameV1: string): string[] {
-  const texts: string[] = [];
-  for (const line of readOr("/proc/self/cgroup", "").trim().split("\n")) {
-    const [, controllers = "", path = "/"] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    const isV2 = controllers === "" && nameV2 !== "";
-    const isV1 = nameV1 !== "" && controllers.split(",").includes(controller);
-    if (!isV2 && !isV1) continue;
-    const root = isV2 ? "/sys/fs/cgroup" : `/sys/fs/cgroup/${controller}`;
-    for (let at = path.replace(/\/$/, "");; at = at.slice(0, at.lastIndexOf("/"))) {
-      texts.push(readOr(`${root}${at}/${isV2 ? nameV2 : nameV1}`, "max").trim());
-      if (at === "") break;
-    }
+/** What a file says in our own cgroup and in each above it: a limit of any of them holds. */
+function limitsV2(name: string): string[] {
+  const own = ownCgroup();
+  return typeof own === "string" ? [] : textsUpwards("", own.directory, name);
+}
+
+/** The same of a controller of version 1, which has a tree of its own. */
+function limitsV1(controller: string, name: string): string[] {
+  for (const line of readOr("/proc/self/cgroup", "").split("\n")) {
+    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (!controllers.split(",").includes(controller)) continue;
+    return textsUpwards(`/sys/fs/cgroup/${controller}`, path.replace(/\/$/, ""), name);
   }
-  return texts;
+  return [];
+}
+
+/** "max" where there is no such file, or none that we may read. */
+function textsUpwards(root: string, path: string, name: string): string[] {
+  const text = readOr(`${root}${path}/${name}`, "max").trim();
+  if (path === "") return [text];
+  return [text, ...textsUpwards(root, path.slice(0, path.lastIndexOf("/")), name)];
 }
 
 function readOr(path: string, otherwise: string): string {
