@@ -18,6 +18,8 @@ const THERE = { wasThere: true };
 export function run(): Command {
   const command = addSpecOptions(verb("run", "submit a job, show its output, exit as it does"))
     .action((words: string[]) => exitAsJob(() => runJob(command, words)));
+  // It is understood, so as to say what to do instead.
+  command.options.find(({ long }) => long === "--array")!.hideHelp();
   return withExamples(
     command,
     "holdfast run make test",
