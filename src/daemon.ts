@@ -14,6 +14,7 @@ import { cannotRun } from "./host/lookup.ts";
 import { notify } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
+import { takeShortSlices } from "./host/scheduling.ts";
 import { claimSocket } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import type { Log } from "./job/log.ts";
@@ -21,7 +22,6 @@ import { openLog } from "./log_output.ts";
 import { makeParts } from "./node_parts.ts";
 import { catchUp } from "./recover/older_journal.ts";
 import { type Flags, readConfig } from "./settings.ts";
-import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
 import type { NotReplaced } from "./varlink/interface.ts";
@@ -83,7 +83,7 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
   const supervisor = new Supervisor(parts);
   Deno.addSignalListener("SIGCHLD", () => supervisor.childrenEnded());
 
-  const requests = new Requests({
+  const changes = {
     ...parts,
     supervisor,
     limits,
@@ -91,8 +91,8 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
     user: userName(),
     retentionMs: config.retention * 1000,
     cannotRun,
-  });
-  const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: config.alert_above });
+  };
+  const upkeep = new Upkeep({ ...parts, supervisor, changes, alertAbove: config.alert_above });
   const recovery = upkeep.start();
 
   const about = {
@@ -108,12 +108,8 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
   };
   let notReplaced: NotReplaced | undefined;
   const service = new HoldfastService({
-    supervisor,
-    requests,
-    journal,
-    clock,
+    ...changes,
     streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
-    log,
     uid: Deno.uid() ?? 0,
     node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),
   });
@@ -134,8 +130,14 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
   notify("READY=1");
   supervisor.begin();
 
-  const regularCheck = setInterval(() => upkeep.check(), config.check_interval * 1000);
+  const regularCheck = setInterval(() => {
+    // Of threads that have come since.
+    takeShortSlices();
+    upkeep.check();
+  }, config.check_interval * 1000);
   void reactor.run();
+  // Once the thread that waits for descriptors is there.
+  setTimeout(takeShortSlices);
   const ending = await untilEnd(supervisor, {
     isBurst,
     terminates: isInit || config.on_stop === "terminate",

@@ -15,6 +15,7 @@ import { openSessionProgram } from "./host/session_program.ts";
 import { findSetsid } from "./host/setsid.ts";
 import { shimScript } from "./host/shim_script.ts";
 import { Spawner } from "./host/spawn.ts";
+import { LARGE } from "./job/large_change.ts";
 import type { Log } from "./job/log.ts";
 import { NO_PROCESS_LIMIT, type NodeLimits } from "./job/node_limits.ts";
 import { tracesOf } from "./recover/older_journal.ts";
@@ -87,6 +88,7 @@ export function makeParts(
       log,
       logBounds,
       newToken: () => crypto.randomUUID(),
+      large: LARGE,
     },
     ground,
     limits,

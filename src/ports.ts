@@ -103,10 +103,11 @@ export interface Processes {
   /** Where a pid means something now. */
   readonly ground: Ground;
   /**
-   * Starts a shim. Before: STARTING without a claim, which is fenced and queued again. In or after:
-   * the shim runs or it does not; its claim tells.
+   * Has a shim started, which takes the time of an exec: `told` is called once, later, and is lost with
+   * us. Before: STARTING without a claim, which is fenced and queued again. In or after: the shim
+   * runs or it does not; its claim tells.
    */
-  spawn(start: ShimStart): Spawned;
+  spawn(start: ShimStart, told: (spawned: Spawned) => void): void;
   observe(pid: number): Observed;
   /** A living process as a person knows it: its pid, with its name and state where they can be read. */
   describe(pid: number): string;

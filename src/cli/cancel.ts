@@ -2,12 +2,10 @@
 
 import type { Command } from "commander";
 import { type Client, VarlinkError } from "../varlink/client.ts";
-import type { Job } from "../varlink/interface.ts";
+import type { Changed, Named } from "../varlink/interface.ts";
 import { jobIds, type TypedId, withExamples } from "./arguments.ts";
-import { withClient } from "./connection.ts";
 import { Failure, tell } from "./failure.ts";
-import { reportOutcome } from "./outcome.ts";
-import { find, type Target } from "./targets.ts";
+import { changeJobs } from "./several.ts";
 import { verb } from "./verb.ts";
 
 export function cancel(): Command {
@@ -17,15 +15,9 @@ export function cancel(): Command {
   )
     .argument("<id...>", "ids of jobs or arrays", jobIds)
     .action((ids: TypedId[]) =>
-      withClient(command, async (client) => {
-        const targets: Target[] = [];
-        for (const id of ids) targets.push(await find(client, id));
-        // All at once: what one leaves must not let the next one start.
-        const replies = targets.map(({ job, isArray }) => askToEnd(client, job.id, isArray));
-        await Promise.allSettled(replies);
-        for (const [i, target] of targets.entries()) {
-          await reportOutcome(command, client, target, await replies[i]!);
-        }
+      changeJobs(command, ids, {
+        ask: askToEnd,
+        noneOf: (array) => `array ${array} has no job any more`,
       })
     );
   return withExamples(
@@ -37,17 +29,13 @@ export function cancel(): Command {
 }
 
 /** A job that must end now can be ended without the journal too. */
-export async function askToEnd(
-  client: Client,
-  id: number,
-  isArray = false,
-): Promise<{ job: Job }> {
+export async function askToEnd(client: Client, jobs: Named): Promise<Changed> {
   try {
-    // Left out where it is not needed: a supervisor before the upgrade does not know it.
-    return await client.call("Cancel", { id, array: isArray || undefined });
+    return await client.call("Cancel", jobs);
   } catch (error) {
     if (!(error instanceof VarlinkError) || error.name !== "JournalUnavailable") throw error;
     const { message, exitCode } = tell(error);
+    const id = "id" in jobs ? jobs.id : "ID";
     throw new Failure(
       `${message}\nholdfast signal ${id} KILL kills it without the journal.`,
       exitCode,

@@ -24,6 +24,14 @@ export class Failure extends Error {
   }
 }
 
+/** What has failed has been told: only the exit code is left to be said. */
+export class AllTold extends Error {
+  constructor(readonly exitCode: number) {
+    super("told");
+    this.name = "AllTold";
+  }
+}
+
 interface Told {
   readonly message: string;
   readonly exitCode: number;

@@ -5,7 +5,7 @@ import { commit, version } from "../version.ts";
 import { globals, withClient } from "./connection.ts";
 import { cancel } from "./cancel.ts";
 import { daemon } from "./daemon.ts";
-import { EXIT, tell } from "./failure.ts";
+import { AllTold, EXIT, tell } from "./failure.ts";
 import { history } from "./history.ts";
 import { hold, release } from "./hold.ts";
 import { list } from "./list.ts";
@@ -76,6 +76,7 @@ export async function main(typed: string[]): Promise<number> {
     // Commander has printed what was wrong, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof ReaderGone) return EXIT.done;
+    if (error instanceof AllTold) return error.exitCode;
     const { message, exitCode } = tell(error);
     complain(message);
     return exitCode;

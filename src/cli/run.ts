@@ -73,7 +73,7 @@ function cancelOnSignal(command: Command, submitted: Promise<number>): void {
     isAsked = true;
     const known = await submitted.catch(() => undefined);
     if (known === undefined) return;
-    await withAnyClient(command, (client) => askToEnd(client, known), THERE)
+    await withAnyClient(command, (client) => askToEnd(client, { id: known }), THERE)
       .catch((error) => complain(`job ${known} could not be cancelled: ${tell(error).message}`));
   };
   Deno.addSignalListener("SIGINT", () => void cancel("SIGINT"));

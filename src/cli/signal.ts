@@ -1,35 +1,43 @@
-/** holdfast signal: sends a signal to a job's process group. */
+/** holdfast signal: sends a signal to the process groups of jobs. */
 
 import type { Command } from "commander";
-import { jobId, type TypedId, withExamples } from "./arguments.ts";
-import type { Job } from "../varlink/interface.ts";
 import { type Client, VarlinkError } from "../varlink/client.ts";
-import { globals, withClient } from "./connection.ts";
+import type { Changed, Named } from "../varlink/interface.ts";
+import { jobIds, type TypedId, withExamples } from "./arguments.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { printJson, report } from "./output.ts";
-import { find, jobsOf, named, type Target } from "./targets.ts";
+import { changeJobs } from "./several.ts";
 import { verb } from "./verb.ts";
 
 export function signal(): Command {
-  const command = verb("signal", "send a signal to a job's process group")
-    .argument("<id>", "id of the job or array", jobId)
-    .argument("<signal>", "its name or number, such as USR1, SIGHUP or 10")
-    .action((id: TypedId, signal: string) =>
-      withClient(command, async (client) => {
-        const replies = await send(client, await find(client, id), signal);
-        if (!globals(command).json) return;
-        report("the signal was sent", () => replies.forEach((reply) => printJson(reply)));
-      })
-    );
-  return withExamples(command, "holdfast signal 12 USR1", "holdfast signal 12 SIGSTOP");
+  const command = verb("signal", "send a signal to the process groups of jobs")
+    .usage("[options] <id...> <signal>")
+    .argument("<word...>", "ids of jobs or arrays, then the signal's name or number")
+    .action((words: string[]) => {
+      const name = words.at(-1)!;
+      const ids = words.slice(0, -1);
+      if (ids.length === 0) {
+        throw new Failure(`which signal? holdfast signal ${name} USR1`, EXIT.usage);
+      }
+      return changeJobs(command, ids.flatMap(readIds), {
+        ask: (client, jobs) => send(client, jobs, name),
+        noneOf: (array) => `no job of array ${array} has a process to signal now`,
+        isSilent: true,
+      });
+    });
+  return withExamples(command, "holdfast signal 12 USR1", "holdfast signal 12 13 SIGSTOP");
 }
 
-async function send(client: Client, target: Target, signal: string): Promise<{ job: Job }[]> {
-  const one = ({ id }: Job) => client.call("Signal", { id, signal });
+function readIds(text: string): TypedId[] {
   try {
-    if (!target.isArray) return [await named(target.name, one(target.job))];
-    const replies = await sendToAll(await jobsOf(client, target), one);
-    if (replies.length > 0) return replies;
+    return jobIds(text);
+  } catch (error) {
+    throw new Failure((error as Error).message, EXIT.usage);
+  }
+}
+
+async function send(client: Client, jobs: Named, signal: string): Promise<Changed> {
+  try {
+    return await client.call("Signal", { ...jobs, signal });
   } catch (error) {
     if (!(error instanceof VarlinkError) || error.name !== "InvalidParameter") throw error;
     throw new Failure(
@@ -37,23 +45,4 @@ async function send(client: Client, target: Target, signal: string): Promise<{ j
       EXIT.usage,
     );
   }
-  throw new Failure(`no job of array ${target.name} has a process to signal now`, EXIT.refused);
-}
-
-/** Jobs of an array that have nothing to signal are left out. */
-async function sendToAll(
-  jobs: readonly Job[],
-  one: (job: Job) => Promise<{ job: Job }>,
-): Promise<{ job: Job }[]> {
-  const replies: { job: Job }[] = [];
-  for (const job of jobs.filter(({ state, endedAt }) => state !== "QUEUED" && !endedAt)) {
-    try {
-      replies.push(await one(job));
-    } catch (error) {
-      const hasNone = error instanceof VarlinkError &&
-        ["NotRunning", "JobEnded"].includes(error.name);
-      if (!hasNone) throw error;
-    }
-  }
-  return replies;
 }

@@ -1,5 +1,6 @@
 /** The clocks. Deadlines count in ms since boot, which no change of the wall clock moves. */
 
+import { clearImmediate, setImmediate } from "node:timers";
 import type { Clock } from "../ports.ts";
 import { bytesOf, libc, must } from "./libc.ts";
 
@@ -10,6 +11,10 @@ export const hostClock: Clock = {
   bootMs,
   soon: queueMicrotask,
   after(delayMs, go) {
+    if (delayMs === 0) {
+      const immediate = setImmediate(go);
+      return () => clearImmediate(immediate);
+    }
     const timer = setTimeout(go, delayMs);
     return () => clearTimeout(timer);
   },

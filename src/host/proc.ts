@@ -3,6 +3,7 @@
 import type { Ground, Observed, ProcessIdentity } from "../job/identity.ts";
 import type { Living } from "../ports.ts";
 import { errno, SystemError } from "./libc.ts";
+import { START_STEPS } from "./shim_script.ts";
 import { readSmallFile } from "./small_file.ts";
 
 interface ProcStat {
@@ -45,7 +46,8 @@ export function observe(pid: number): Observed {
   try {
     const stat = readStat(pid);
     if (!stat) return { kind: "absent" };
-    return { kind: "present", startTicks: stat.startTicks, zombie: isOver(stat) };
+    const { startTicks, name } = stat;
+    return { kind: "present", startTicks, zombie: isOver(stat), startStep: START_STEPS[name] };
   } catch (error) {
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
   }

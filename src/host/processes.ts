@@ -40,8 +40,10 @@ export class HostProcesses implements Processes {
   /** Without a reactor no end is told, without a spawner nothing is started: as for a dry run. */
   constructor(private readonly reactor?: Reactor, private readonly spawner?: Spawner) {}
 
-  spawn(start: ShimStart): Spawned {
-    return this.spawner?.spawn(start) ?? { refused: "nothing is started here", by: "node" };
+  spawn(start: ShimStart, told: (spawned: Spawned) => void): void {
+    const refuse = (cause: unknown) => told({ refused: String(cause), by: "node" });
+    if (this.spawner) void this.spawner.spawn(start).then(told, refuse);
+    else refuse("nothing is started here");
   }
 
   observe = observe;

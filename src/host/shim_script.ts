@@ -23,6 +23,13 @@ export const RUN_GONE = 98;
 /** What the command's place in the exit record holds when `refused` tells why it never ran. */
 export const NOT_STARTED = 127;
 
+/** What the subshell is about, by the name that it gives itself (/proc/self/comm). */
+export const START_STEPS: Readonly<Record<string, string>> = {
+  "holdfast-shim": "preparing its files",
+  "hf:directory": "entering its directory",
+  "hf:command": "looking its command up",
+};
+
 /** Every signal that can be caught, but CHLD and CONT, which hurt nobody. 32 and 33 are the C library's. */
 const CATCHABLE = [
   ...range(1, 8),
@@ -71,6 +78,7 @@ _hf_io() {
     esac
   done </proc/self/io
 } 2>/dev/null
+_hf_step() { printf "hf:$1" 2>/dev/null >/proc/self/comm; }
 _hf_pause() { sleep 1 2>/dev/null || :; }
 _hf_write() {
   until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done
@@ -122,10 +130,12 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
   done
   [ -z "$_hf_cgroup" ] || _hf_enter || _hf_refuse "cannot join its cgroup $_hf_cgroup"
   exec >>"$_hf_run/stdout.log" 2>>"$_hf_run/stderr.log"
+  _hf_step directory
   cd -- "$_hf_directory" 2>/dev/null || _hf_refuse "cannot enter the directory $_hf_directory"
   ulimit -S -n ${options.softFileLimit} 2>/dev/null
   umask 022
   unset HOLDFAST_SHIM OLDPWD
+  _hf_step command
   _hf_look "$1"
   ${enterSession}
   eval "$_hf_setup"

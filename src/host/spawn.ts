@@ -7,7 +7,7 @@
 import type { ShimStart, Spawned } from "../ports.ts";
 import { onCpus } from "./affinity.ts";
 import { cString, errno, errorText, libc } from "./libc.ts";
-import { posixSpawn, type SpawnOptions } from "./posix_spawn.ts";
+import { posixSpawn, posixSpawnAside, type SpawnOptions } from "./posix_spawn.ts";
 import { PROGRAM_FD } from "./session_program.ts";
 import { claimName } from "./shim_script.ts";
 import { type SetupMeans, setupText } from "./shim_setup.ts";
@@ -48,7 +48,19 @@ export class Spawner {
     this.#shell = shell;
   }
 
-  spawn(start: ShimStart): Spawned {
+  async spawn(start: ShimStart): Promise<Spawned> {
+    if (start.cpuSet) return this.spawnHere(start);
+    return this.#spawned(await posixSpawnAside(...this.#callOf(start)));
+  }
+
+  /** On this thread, which waits for the exec: so that it can be bound to CPUs meanwhile. */
+  spawnHere(start: ShimStart): Spawned {
+    const go = () => posixSpawn(...this.#callOf(start));
+    const pid = start.cpuSet ? onCpus(start.cpuSet, go) : go();
+    return typeof pid === "object" ? { ...pid, by: "node" } : this.#spawned(pid);
+  }
+
+  #callOf(start: ShimStart) {
     const words = [this.#shell.name, "-c", EVAL, "holdfast-shim", String(start.id)];
     const claim = claimName(start.attempt);
     const setup = setupText(start.limits, this.means.setup);
@@ -62,9 +74,10 @@ export class Spawner {
       .filter(([name]) => !OF_THE_SHELL.includes(name));
     const argv = [...words, ...place, ...start.command];
     const envp = variables.map(([name, value]) => `${name}=${value}`);
-    const go = () => posixSpawn(this.#shell.path, argv, envp, this.#options);
-    const pid = start.cpuSet ? onCpus(start.cpuSet, go) : go();
-    if (typeof pid === "object") return { ...pid, by: "node" };
+    return [this.#shell.path, argv, envp, this.#options] as const;
+  }
+
+  #spawned(pid: number): Spawned {
     if (pid > 0) return { pid };
     const refused = `cannot start ${this.#shell.path}: ${errorText(-pid)}`;
     return { refused, by: -pid === errno.E2BIG ? "job" : "node" };

@@ -25,7 +25,13 @@ export interface ProcessIdentity {
 
 /** What /proc says of a pid now. */
 export type Observed =
-  | { readonly kind: "present"; readonly startTicks: number; readonly zombie: boolean }
+  | {
+    readonly kind: "present";
+    readonly startTicks: number;
+    readonly zombie: boolean;
+    /** What a leader is about that has not executed its command yet, in words. */
+    readonly startStep?: string;
+  }
   | { readonly kind: "absent" }
   | { readonly kind: "unreadable"; readonly cause: string };
 

@@ -173,7 +173,11 @@ export function transition(job: Job, change: Change): Job {
 }
 
 export function isEnded(job: Job): job is EndedJob {
-  return job.state === "COMPLETED" || job.state === "FAILED" || job.state === "CANCELLED";
+  return isEndState(job.state);
+}
+
+export function isEndState(state: State): state is EndState {
+  return state === "COMPLETED" || state === "FAILED" || state === "CANCELLED";
 }
 
 export function isStarted(job: Job): job is StartedJob {
@@ -191,4 +195,9 @@ export function stoppedEnd(kind: Stop): Pick<End, "state" | "reason"> {
   return kind === "cancel"
     ? { state: "CANCELLED", reason: "cancelled" }
     : { state: "FAILED", reason: kind };
+}
+
+/** Why a job ends that was to follow another. `name`: the other's, as people call it. */
+export function notCompleted(name: string): string {
+  return `job ${name}, which it was to follow, did not complete`;
 }

@@ -6,10 +6,13 @@
 
 import type { ExitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import type { Processes, ProcessHandle, Reaped } from "../ports.ts";
+import type { Processes, ProcessHandle, Reaped, Spawned } from "../ports.ts";
 
 interface Held {
-  /** A child of ours until it has been reaped. */
+  /** The attempt that this supervisor has started itself. */
+  attempt?: number;
+  isSpawning?: boolean;
+  /** Its shim: a child of ours until it has been reaped. */
   spawnedPid?: number;
   /** Why the job can never be started. */
   spawnRefused?: string;
@@ -29,23 +32,37 @@ export class Grip {
   #held = new Map<number, Held>();
   /** Unreaped shims, and those of jobs that have been let go of. */
   #children = new Map<number, number>();
+  #spawning = 0;
+  /** Children that ended while something was being spawned, and may be that. */
+  #strays = new Map<number, Reaped>();
 
   constructor(
     private readonly processes: Processes,
     private readonly onEnd: (id: number) => void,
   ) {}
 
-  spawned(id: number, pid: number): void {
-    this.#held.set(id, { spawnedPid: pid });
-    this.#children.set(pid, id);
+  /** The shim of an attempt is about to be spawned. */
+  spawning(id: number, attempt: number): void {
+    this.#held.set(id, { attempt, isSpawning: true });
+    this.#spawning++;
   }
 
-  spawnRefused(id: number, cause: string): void {
-    this.#held.set(id, { spawnRefused: cause });
-  }
-
-  unstarted(id: number): void {
-    this.#held.set(id, { isUnstarted: true });
+  /** What has become of that. The shim may have ended since, and its job may have been let go of. */
+  spawned(id: number, attempt: number, spawned: Spawned): void {
+    const held = this.#held.get(id);
+    const isHeld = held?.attempt === attempt;
+    if ("refused" in spawned) {
+      const { refused, by } = spawned;
+      const kept = by === "job" ? { spawnRefused: refused } : { isUnstarted: true };
+      if (isHeld) this.#held.set(id, kept);
+    } else {
+      const { pid } = spawned;
+      const ended = this.#hasEnded(pid);
+      if (!ended) this.#children.set(pid, id);
+      const now = { isSpawning: false, spawnedPid: pid, maxMemory: ended?.maxMemory };
+      if (isHeld) this.#held.set(id, { ...held, ...now });
+    }
+    if (--this.#spawning === 0) this.#strays.clear();
   }
 
   /** Takes hold of a running job's processes. Throws when descriptors have run out. */
@@ -54,7 +71,7 @@ export class Grip {
     this.#held.set(id, held);
     held.leaderPid = leader.pid;
     held.leader ??= this.#open(leader);
-    if (held.spawnedPid !== undefined) return;
+    if (held.attempt !== undefined) return;
     // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
     held.shim ??= shim && this.#open(shim);
     const watched = held.shim ?? held.leader;
@@ -72,7 +89,12 @@ export class Grip {
 
   /** Whether everything the job leaves behind becomes our child. */
   hasSpawned(id: number): boolean {
-    return this.#held.get(id)?.spawnedPid !== undefined;
+    return this.#held.get(id)?.attempt !== undefined;
+  }
+
+  /** Whether the shim that this supervisor has spawned has not ended. */
+  isShimThere(id: number): boolean {
+    return this.#children.has(this.#held.get(id)?.spawnedPid ?? 0);
   }
 
   isUnstarted(id: number): boolean {
@@ -85,6 +107,7 @@ export class Grip {
 
   shim(id: number, identity: ProcessIdentity | undefined): Check {
     const held = this.#held.get(id);
+    if (held?.isSpawning) return "match";
     if (held?.spawnedPid !== undefined) {
       return this.#children.has(held.spawnedPid) ? "match" : "mismatch";
     }
@@ -107,7 +130,8 @@ export class Grip {
   }
 
   /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */
-  reaped({ pid, exit, maxMemory }: Reaped): number | undefined {
+  reaped(reaped: Reaped): number | undefined {
+    const { pid, exit, maxMemory } = reaped;
     const id = this.#children.get(pid);
     this.#children.delete(pid);
     if (id !== undefined) {
@@ -115,6 +139,7 @@ export class Grip {
       if (held) held.maxMemory = maxMemory;
       return id;
     }
+    if (this.#spawning > 0) this.#strays.set(pid, reaped);
     for (const [id, held] of this.#held) {
       if (held.leaderPid !== pid || held.leaderExit) continue;
       // While its shim is there the leader is the shim's child: ours is another under its old pid.
@@ -142,6 +167,12 @@ export class Grip {
     held?.leader?.close();
     held?.shim?.close();
     this.#held.delete(id);
+  }
+
+  /** Its number may have been given again since it was another's. */
+  #hasEnded(pid: number): Reaped | undefined {
+    const stray = this.#strays.get(pid);
+    return stray && this.processes.observe(pid).kind === "absent" ? stray : undefined;
   }
 
   #watch(id: number, handle: ProcessHandle): void {

@@ -25,9 +25,12 @@ export function makePlan(
 ): PlanItem[] {
   return jobs.map((job) => {
     if (!isStarted(job)) return { job, fate: "kept", why: "it waits for its turn" };
-    const evidence = look(job);
-    return { job, evidence, ...fateOf(job, verdict(job, evidence)) };
+    return planItem(job, look(job));
   });
+}
+
+export function planItem(job: StartedJob, evidence: Evidence): PlanItem {
+  return { job, evidence, ...fateOf(job, verdict(job, evidence)) };
 }
 
 function fateOf(job: StartedJob, found: Verdict): Pick<PlanItem, "fate" | "why"> {

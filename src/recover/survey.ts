@@ -94,7 +94,10 @@ export class Survey {
       if (now?.kind === "signed") return this.#lookAtFiles(job, sameGround, now);
     }
     const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id);
-    const leader = sameGround && leaderIdentity ? this.#check(leaderIdentity) : "mismatch";
+    const found = sameGround && leaderIdentity
+      ? this.parts.processes.observe(leaderIdentity.pid)
+      : undefined;
+    const leader = found && leaderIdentity ? checkIdentity(leaderIdentity, found) : "mismatch";
     const ended = leader === "mismatch" && shim === "mismatch";
     const exit = record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined;
     return {
@@ -102,6 +105,7 @@ export class Survey {
       shim,
       leaderIdentity,
       leader,
+      startStep: leader === "match" && found?.kind === "present" ? found.startStep : undefined,
       startedAtMs,
       exit,
       ranOutOfMemory: exit && !isSuccess(exit.status) && this.#ranOutOfMemory(job),
@@ -135,8 +139,8 @@ export class Survey {
   }
 
   #leaderAlive(job: StartedJob): boolean {
-    if (job.state !== "RUNNING") return false;
-    return this.#check(job.leader) !== "mismatch";
+    const leader = job.state === "RUNNING" ? job.leader : this.parts.files.leader(job.id);
+    return leader !== undefined && this.#check(leader) !== "mismatch";
   }
 
   #check(identity: ProcessIdentity) {

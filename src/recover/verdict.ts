@@ -30,6 +30,8 @@ export interface Evidence {
   readonly shimIdentity?: ProcessIdentity;
   readonly leader: Check;
   readonly leaderIdentity?: ProcessIdentity;
+  /** What the leader is about while it has not executed the command, in words. */
+  readonly startStep?: string;
   readonly startedAtMs?: number;
   readonly exit?: Exit;
   /** Whether the kernel has killed some of its processes for want of memory. */
@@ -82,6 +84,7 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
   if (seen.leader === "unverifiable") return unverifiable("leader", seen.leaderIdentity);
   if (seen.shim === "match" || seen.leader === "match") {
     if (job.state === "RUNNING" && seen.held) return { kind: "keep" };
+    if (isPreparing(job, seen)) return { kind: "keep" };
     return { kind: "running", change: running(seen, !seen.held) };
   }
   if (job.state === "STARTING" && seen.claim === "none") {
@@ -89,6 +92,12 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
     return seen.held ? over(refused(job, seen, reason)) : { kind: "fence" };
   }
   return over(lost(job, seen, "interrupted"));
+}
+
+/** Whether its leader is there and has not executed the command yet, which may take long or for ever. */
+export function isPreparing(job: StartedJob, seen: Evidence): boolean {
+  return job.state === "STARTING" && seen.startStep !== undefined &&
+    seen.shim === "match" && seen.leader === "match";
 }
 
 /** The change that says that a job ran, for one whose end is seen before its start was journaled. */

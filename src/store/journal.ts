@@ -3,46 +3,27 @@
  * of the supervisor changes goes into one transaction.
  *
  * Contract: when `transact` has returned, everything in it is on disk; when it throws, or we die in
- * it, nothing of it is. Reads see what is committed.
+ * it, nothing of it is.
  */
 
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { formatExit } from "../job/exit_status.ts";
-import type { Change, EndedJob, Job, LiveJob, Reason, State, Stop } from "../job/job.ts";
+import type { Change, EndedJob, Job, Reason, State, Stop } from "../job/job.ts";
 import type { ArrayMember } from "../job/job_array.ts";
+import {
+  idsIn,
+  type LargeChange,
+  type LargeChangeKind,
+  type Range,
+  rangesOf,
+} from "../job/large_change.ts";
 import type { FullSpec } from "../job/spec.ts";
 import type { JournalSource } from "./database.ts";
-import {
-  type EventRecord,
-  eventRecord,
-  JOB_COLUMNS,
-  JOB_TABLES,
-  type JobRecord,
-  jobRecord,
-  liveJob,
-  type Row,
-} from "./records.ts";
+import { JournalReads, LIVE, type PoolRecord } from "./journal_reads.ts";
+import type { EventRecord } from "./records.ts";
 
 /** The journal could not be written; nothing of the transaction has happened. */
 export class JournalUnavailable extends Error {
   override name = "JournalUnavailable";
-}
-
-export interface ListQuery {
-  readonly states?: readonly State[];
-  readonly name?: string;
-  /** Only ids above this. */
-  readonly after?: number;
-  readonly limit: number;
-  /** Only the jobs of this array. */
-  readonly array?: number;
-}
-
-export interface PoolRecord {
-  readonly name: string;
-  /** Jobs at once; undefined for no limit. */
-  readonly limit?: number;
-  readonly paused: boolean;
 }
 
 interface EventText {
@@ -51,35 +32,38 @@ interface EventText {
   readonly message?: string;
 }
 
-const LIVE = "state IN ('QUEUED', 'STARTING', 'RUNNING')";
+/** A job as it is submitted. */
+export interface Submission {
+  readonly spec: FullSpec;
+  readonly uid: number;
+  /** Wall clock, ms since 1970. */
+  readonly atMs: number;
+}
 
-export class Journal {
-  #database: DatabaseSync;
-  #statements = new Map<string, StatementSync>();
-
+export class Journal extends JournalReads {
   /** Throws JournalRefused. */
-  constructor(private readonly source: JournalSource, private readonly nodeName: string) {
-    this.#database = source.open();
+  constructor(source: JournalSource, private readonly nodeName: string) {
+    super(source);
   }
 
   /** Leaves its files as they are where the disk does not even let it be closed. */
   close(): void {
-    if (this.#database.isOpen && this.source.close(this.#database)) this.#statements.clear();
+    if (this.database.isOpen && this.source.close(this.database)) this.forgetStatements();
   }
 
   /** Begins anew on the same file, after the disk has failed us. Throws JournalRefused. */
   reopen(): void {
     this.close();
-    if (this.#database.isOpen) return;
-    this.#database = this.source.reopen();
+    if (this.database.isOpen) return;
+    this.database = this.source.reopen();
   }
 
   /** Throws JournalUnavailable, or what `body` throws. */
   transact<T>(body: () => T): T {
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      this.database.exec("BEGIN IMMEDIATE");
       const result = body();
-      this.#database.exec("COMMIT");
+      this.database.exec("COMMIT");
       return result;
     } catch (error) {
       this.#rollback();
@@ -88,30 +72,54 @@ export class Journal {
     }
   }
 
-  /** `array`: of a job of an array, whose first job has the key and gives it its id. */
-  insertJob(
-    spec: FullSpec,
-    uid: number,
-    atMs: number,
-    array?: Omit<ArrayMember, "id"> & { readonly id?: number },
-  ): { id: number; event: EventRecord } {
-    const isFirst = array?.id === undefined;
-    const { lastInsertRowid } = this.#run(
-      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at, held,
-         array_id, array_index, array_size) VALUES (?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?)`,
-      (isFirst ? spec.key : undefined) ?? null,
+  insertJob({ spec, uid, atMs }: Submission): { id: number; event: EventRecord } {
+    const { lastInsertRowid } = this.run(
+      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at, held)
+         VALUES (?, ?, ?, ?, 'QUEUED', ?, ?)`,
+      spec.key ?? null,
       spec.name ?? null,
       uid,
       JSON.stringify(spec),
       atMs,
       spec.hold ? 1 : 0,
-      array?.id ?? null,
-      array?.index ?? null,
-      array?.size ?? null,
     );
     const id = Number(lastInsertRowid);
-    if (array && isFirst) this.#run("UPDATE jobs SET array_id = id WHERE id = ?", id);
-    return { id, event: this.#event(id, "QUEUED", atMs) };
+    return { id, event: this.announce(id, atMs) };
+  }
+
+  /** Ids for `count` jobs, which nobody else is given. Returns the first. */
+  takeIds(count: number): number {
+    const before = this.#lastId() ?? 0;
+    this.#setLastId(before + count);
+    return before + 1;
+  }
+
+  /** A job of an array, without its first event. `text`: its spec as JSON; the first job has the key. */
+  insertMember(
+    { spec, uid, atMs }: Submission,
+    text: string,
+    id: number,
+    { id: array, index, size }: ArrayMember,
+  ): void {
+    this.run(
+      `INSERT INTO jobs (id, key, name, uid, spec, state, submitted_at, held,
+         array_id, array_index, array_size) VALUES (?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?)`,
+      id,
+      (id === array ? spec.key : undefined) ?? null,
+      spec.name ?? null,
+      uid,
+      text,
+      atMs,
+      spec.hold ? 1 : 0,
+      array,
+      index,
+      size,
+    );
+  }
+
+  /** The first event of a job. */
+  announce(id: number, atMs: number): EventRecord {
+    return this.#event(id, "QUEUED", atMs);
   }
 
   /** Writes one change, of which `job` is the result. */
@@ -120,18 +128,18 @@ export class Journal {
       case "starting":
         return this.#recordStarting(job, change, atMs);
       case "fenced":
-        this.#run("UPDATE jobs SET state = 'QUEUED' WHERE id = ?", job.id);
-        this.#run("DELETE FROM resource_allocations WHERE job_id = ? AND released = 0", job.id);
+        this.run("UPDATE jobs SET state = 'QUEUED' WHERE id = ?", job.id);
+        this.run("DELETE FROM resource_allocations WHERE job_id = ? AND released = 0", job.id);
         return this.#event(job.id, "QUEUED", atMs, { message: "start withdrawn before it ran" });
       case "held":
       case "released":
-        this.#run("UPDATE jobs SET held = ? WHERE id = ?", change.kind === "held" ? 1 : 0, job.id);
+        this.run("UPDATE jobs SET held = ? WHERE id = ?", change.kind === "held" ? 1 : 0, job.id);
         return this.#event(job.id, "QUEUED", atMs, { message: change.kind });
       case "running":
         return this.#recordRunning(job, change, atMs);
       case "stopping": {
         const { kind, sinceBootMs } = change.stopping;
-        this.#run(
+        this.run(
           "UPDATE jobs SET stopping = ?, stopping_boot_ms = ? WHERE id = ?",
           kind,
           Math.round(sinceBootMs),
@@ -145,12 +153,12 @@ export class Journal {
   }
 
   #recordStarting(job: Job, { attempt }: Change & { kind: "starting" }, atMs: number) {
-    this.#run(
+    this.run(
       "UPDATE jobs SET state = 'STARTING', attempts = ? WHERE id = ?",
       attempt.number,
       job.id,
     );
-    this.#run(
+    this.run(
       `INSERT INTO resource_allocations
         (job_id, allocated_cpus, allocated_memory, node_name, boot_id, pid_namespace, token,
          cgroup, cpu_set)
@@ -170,13 +178,13 @@ export class Journal {
 
   #recordRunning(job: Job, change: Change & { kind: "running" }, atMs: number) {
     const { shim, leader, startedAtMs, adopted } = change;
-    this.#run(
+    this.run(
       "UPDATE jobs SET state = 'RUNNING', started_at = MAX(submitted_at, ?), adopted = ? WHERE id = ?",
       Math.round(startedAtMs),
       adopted ? 1 : 0,
       job.id,
     );
-    this.#run(
+    this.run(
       `UPDATE resource_allocations SET process_id = ?, process_start_ticks = ?,
         shim_process_id = ?, shim_start_ticks = ? WHERE job_id = ?`,
       leader.pid,
@@ -189,7 +197,7 @@ export class Journal {
   }
 
   #recordEnd({ id, end }: EndedJob, atMs: number) {
-    this.#run(
+    this.run(
       `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?,
         user_time_ms = ?, system_time_ms = ?, max_memory = ?, read_bytes = ?, written_bytes = ?,
         started_at = COALESCE(started_at, ?),
@@ -207,7 +215,7 @@ export class Journal {
       Math.round(end.endedAtMs),
       id,
     );
-    this.#run(
+    this.run(
       "UPDATE resource_allocations SET released = 1, released_time = ? WHERE job_id = ? AND released = 0",
       atMs,
       id,
@@ -215,89 +223,15 @@ export class Journal {
     return this.#event(id, end.state, atMs, end);
   }
 
-  /** Every job that has not ended, in id order. `queued`: of those that wait only these. */
-  liveJobs(queued?: readonly number[]): LiveJob[] {
-    return this.#all(
-      `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} AND (?1 IS NULL OR state <> 'QUEUED'
-         OR jobs.id IN (SELECT value FROM json_each(?1))) ORDER BY jobs.id`,
-      queued ? JSON.stringify(queued) : null,
-    ).map(liveJob);
-  }
-
-  endedIds(): number[] {
-    return this.#all("SELECT id FROM jobs WHERE ended_at IS NOT NULL").map((row) => row.id);
-  }
-
-  job(id: number): JobRecord | undefined {
-    const row = this.#get(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE jobs.id = ?`, id);
-    return row && jobRecord(row);
-  }
-
-  /** Undefined for an unknown job. */
-  stateOf(id: number): State | undefined {
-    return this.#get("SELECT state FROM jobs WHERE id = ?", id)?.state;
-  }
-
-  jobByKey(key: string): JobRecord | undefined {
-    const row = this.#get(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE key = ?`, key);
-    return row && jobRecord(row);
-  }
-
-  list({ states, name, after, limit, array }: ListQuery): JobRecord[] {
-    return this.#all(
-      `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES}
-       WHERE jobs.id > ?1 AND (?2 IS NULL OR name = ?2)
-         AND (?3 IS NULL OR state IN (SELECT value FROM json_each(?3)))
-         AND ${array === undefined ? "?5 IS NULL" : "array_id = ?5"}
-       ORDER BY jobs.id LIMIT ?4`,
-      after ?? 0,
-      name ?? null,
-      states ? JSON.stringify(states) : null,
-      limit,
-      array ?? null,
-    ).map(jobRecord);
-  }
-
-  history(id: number): EventRecord[] {
-    return this.#all("SELECT * FROM events WHERE job_id = ? ORDER BY sequence", id).map(
-      eventRecord,
-    );
-  }
-
-  /** At most `limit` events after `sequence`, of one job or of all. */
-  eventsAfter(sequence: number, id: number | undefined, limit: number): EventRecord[] {
-    return this.#all(
-      `SELECT * FROM events WHERE sequence > ?1 AND (?2 IS NULL OR job_id = ?2)
-       ORDER BY sequence LIMIT ?3`,
-      sequence,
-      id ?? null,
-      limit,
-    ).map(eventRecord);
-  }
-
-  lastSequence(): number {
-    return this.#get("SELECT COALESCE(MAX(sequence), 0) AS last FROM events")!.last;
-  }
-
-  /** Ids of jobs that ended before a time, oldest first. */
-  endedBefore(atMs: number, limit: number): number[] {
-    return this.#all(
-      "SELECT id FROM jobs WHERE ended_at < ? ORDER BY ended_at LIMIT ?",
-      atMs,
-      limit,
-    )
-      .map((row) => row.id);
-  }
-
   removeJob(id: number): void {
-    this.#run("DELETE FROM resource_allocations WHERE job_id = ?", id);
-    this.#run("DELETE FROM events WHERE job_id = ?", id);
-    this.#run("DELETE FROM jobs WHERE id = ?", id);
+    this.run("DELETE FROM resource_allocations WHERE job_id = ?", id);
+    this.run("DELETE FROM events WHERE job_id = ?", id);
+    this.run("DELETE FROM jobs WHERE id = ?", id);
   }
 
   /** Releases what an ended job has held on to since before a time. Returns the jobs' ids. */
   releaseStale(endedBeforeMs: number, atMs: number): number[] {
-    return this.#all(
+    return this.all(
       `UPDATE resource_allocations SET released = 1, released_time = ?1 WHERE released = 0
          AND job_id IN (SELECT id FROM jobs WHERE ended_at < ?2) RETURNING job_id`,
       atMs,
@@ -310,23 +244,73 @@ export class Journal {
    * so many have been given.
    */
   reserveIds(last: number, gap: number): void {
-    const row = this.#get("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'");
-    if (row ? row.seq >= last : last === 0) return;
-    const seq = last + gap;
-    if (row) this.#run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'", seq);
-    else this.#run("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", seq);
+    const given = this.#lastId();
+    if (given === undefined ? last > 0 : given < last) this.#setLastId(last + gap);
   }
 
-  pools(): PoolRecord[] {
-    return this.#all("SELECT name, job_limit, paused FROM pools ORDER BY name").map((row) => ({
-      name: row.name,
-      limit: row.job_limit ?? undefined,
-      paused: row.paused === 1,
-    }));
+  /** Notes a change of these jobs, ascending; from the commit on it counts for every reader. */
+  beginLargeChange(kind: LargeChangeKind, ids: readonly number[], atMs: number): LargeChange {
+    const ranges: readonly Range[] = rangesOf(ids);
+    const { lastInsertRowid } = this.run(
+      "INSERT INTO large_changes (kind, at, ids, done_until) VALUES (?, ?, ?, 0)",
+      kind,
+      atMs,
+      JSON.stringify(ranges),
+    );
+    const change = {
+      sequence: Number(lastInsertRowid),
+      kind,
+      atMs,
+      ranges,
+      left: new Set(idsIn(ranges)),
+    };
+    this.addLargeChange(change);
+    return change;
+  }
+
+  /** The rows of all its jobs up to `id` have been written, with what it changes. */
+  noteWritten({ sequence, left }: LargeChange, id: number): void {
+    for (const each of left) {
+      if (each > id) break;
+      left.delete(each);
+    }
+    this.run("UPDATE large_changes SET done_until = ? WHERE sequence = ?", id, sequence);
+  }
+
+  /** The rows of this one job have been written before its turn. */
+  noteWrittenAlone({ sequence, left }: LargeChange, id: number): void {
+    left.delete(id);
+    this.run(
+      "UPDATE large_changes SET skipped = json_insert(skipped, '$[#]', ?) WHERE sequence = ?",
+      id,
+      sequence,
+    );
+  }
+
+  endLargeChange(change: LargeChange): void {
+    this.run("DELETE FROM large_changes WHERE sequence = ?", change.sequence);
+    this.dropLargeChange(change);
+  }
+
+  /** Takes back the rows of an array that nobody has seen. */
+  removeUnseen(change: LargeChange): void {
+    for (const [first, last] of change.ranges) {
+      this.run("DELETE FROM jobs WHERE id BETWEEN ? AND ?", first, last);
+    }
+    this.endLargeChange(change);
+  }
+
+  #lastId(): number | undefined {
+    return this.get("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")?.seq;
+  }
+
+  #setLastId(seq: number): void {
+    const { changes } = this.run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'", seq);
+    if (changes === 0) this.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", seq);
   }
 
   setPool({ name, limit, paused }: PoolRecord): void {
-    this.#run(
+    this.run(
       "INSERT OR REPLACE INTO pools (name, job_limit, paused) VALUES (?, ?, ?)",
       name,
       limit ?? null,
@@ -335,20 +319,16 @@ export class Journal {
   }
 
   removePool(name: string): void {
-    this.#run("DELETE FROM pools WHERE name = ?", name);
-  }
-
-  setting(name: string): string | undefined {
-    return this.#get("SELECT value FROM settings WHERE name = ?", name)?.value;
+    this.run("DELETE FROM pools WHERE name = ?", name);
   }
 
   setSetting(name: string, value: string): void {
-    this.#run("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, value);
+    this.run("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, value);
   }
 
   #event(id: number, state: State, atMs: number, text: EventText = {}): EventRecord {
     const { stopping, reason, message } = text;
-    const { lastInsertRowid } = this.#run(
+    const { lastInsertRowid } = this.run(
       "INSERT INTO events (at, job_id, state, stopping, reason, message) VALUES (?, ?, ?, ?, ?, ?)",
       atMs,
       id,
@@ -362,28 +342,10 @@ export class Journal {
 
   #rollback(): void {
     try {
-      this.#database.exec("ROLLBACK");
+      this.database.exec("ROLLBACK");
     } catch {
       // SQLite has already rolled back, as it does after some errors (SQLITE_FULL, SQLITE_IOERR).
     }
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
-    return statement;
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]) {
-    return this.#prepare(sql).run(...values);
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values) as Row | undefined;
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepare(sql).all(...values) as Row[];
   }
 }
 

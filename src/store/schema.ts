@@ -76,4 +76,19 @@ export const MIGRATIONS: readonly string[] = [
     paused INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
+  `
+  CREATE TABLE large_changes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ids TEXT NOT NULL,                   -- JSON list of [first, last]
+    done_until INTEGER NOT NULL,         -- rows up to this id are written
+    skipped TEXT NOT NULL DEFAULT '[]'   -- JSON list of ids above it whose rows are written too
+  ) STRICT;
+
+  DROP INDEX jobs_live;
+  CREATE INDEX jobs_by_state ON jobs (state);
+  CREATE INDEX jobs_by_name ON jobs (name) WHERE name IS NOT NULL;
+  CREATE INDEX allocations_held ON resource_allocations (job_id) WHERE released = 0;
+  `,
 ];

@@ -5,7 +5,13 @@
 
 import type { Change, StartedJob } from "../job/job.ts";
 import { MS_PER_TICK, type ProcessIdentity } from "../job/identity.ts";
-import { type Evidence, ranBefore, stoppedBeforeStart, verdict } from "../recover/verdict.ts";
+import {
+  type Evidence,
+  isPreparing,
+  ranBefore,
+  stoppedBeforeStart,
+  verdict,
+} from "../recover/verdict.ts";
 
 /** What this supervisor has done so far towards a job's end. It is lost with it, and done again. */
 export interface Progress {
@@ -99,7 +105,7 @@ function keep(
   nowBootMs: number,
 ): Step {
   const hasEnded = leaderHasEnded(seen);
-  if (!hasEnded && !job.stopping) return untilDeadline(job, nowBootMs);
+  if (!hasEnded && !job.stopping) return untilDeadline(job, seen, nowBootMs);
   const untilBootMs = nowBootMs + UNVERIFIABLE_POLL_MS;
   // Its shim will tell its exit, which decides, however late that is.
   const step: Step = job.stopping
@@ -124,15 +130,20 @@ function leaderHasEnded(seen: Evidence): boolean {
 
 /** ms since boot; undefined without a timeout or before the start. */
 export function deadlineBootMs(job: StartedJob): number | undefined {
-  if (job.state !== "RUNNING" || job.demand.timeoutMs === 0) return undefined;
-  return job.leader.startTicks * MS_PER_TICK + job.demand.timeoutMs;
+  return job.state === "RUNNING" ? deadlineOf(job, job.leader) : undefined;
 }
 
-function untilDeadline(job: StartedJob, nowBootMs: number): Step {
-  if (job.state === "STARTING") return { kind: "wait", untilBootMs: nowBootMs + START_POLL_MS };
-  const deadline = deadlineBootMs(job);
-  if (deadline === undefined || nowBootMs < deadline) {
-    return { kind: "wait", untilBootMs: deadline };
+function deadlineOf({ demand }: StartedJob, leader?: ProcessIdentity): number | undefined {
+  if (!leader || demand.timeoutMs === 0) return undefined;
+  return leader.startTicks * MS_PER_TICK + demand.timeoutMs;
+}
+
+function untilDeadline(job: StartedJob, seen: Evidence, nowBootMs: number): Step {
+  const isStarting = job.state === "STARTING";
+  const deadline = deadlineOf(job, isStarting ? seen.leaderIdentity : job.leader) ?? Infinity;
+  if (nowBootMs < deadline) {
+    const untilBootMs = isStarting ? Math.min(deadline, nowBootMs + START_POLL_MS) : deadline;
+    return { kind: "wait", untilBootMs: untilBootMs === Infinity ? undefined : untilBootMs };
   }
   return journal({ kind: "stopping", stopping: { kind: "timeout", sinceBootMs: nowBootMs } });
 }
@@ -147,6 +158,10 @@ function stop(
   if (job.state === "STARTING") {
     // The shim is there but has not said who its leader is: whoever claims first decides.
     if (seen.claim === "none") return { kind: "fence" };
+    if (isPreparing(job, seen)) {
+      const killAt = job.stopping!.sinceBootMs + job.demand.graceMs;
+      return family ? endFamily(family, killAt, progress, nowBootMs) : { kind: "lookAtFamily" };
+    }
     return { kind: "wait", untilBootMs: nowBootMs + FIRST_FAMILY_POLL_MS * 4 };
   }
   const killAt = job.stopping!.sinceBootMs + job.demand.graceMs;

@@ -1,7 +1,7 @@
 /**
  * Starts jobs: has it decided which, journals their attempts within the turn, and leaves the shims
- * to be spawned after the commit. A node that cannot start a job is given time, and tried with one
- * job at a time.
+ * to be spawned after the commit, a few at a time. A node that cannot start a job is given time, and
+ * tried with one job at a time.
  */
 
 import type { QueuedJob } from "../job/job.ts";
@@ -12,6 +12,7 @@ import type { Aftermath } from "./aftermath.ts";
 import { chooseCpus, freeCpus } from "./cpu_sets.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import type { Amount } from "./lanes.ts";
+import type { MayGoOn } from "./loop.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { nextRetryMs } from "./retry.ts";
 import type { Roster } from "./roster.ts";
@@ -31,12 +32,17 @@ export interface DispatcherParts {
   readonly roster: Roster;
   readonly reconciler: Reconciler;
   readonly aftermath: Aftermath;
+  /** Has everything written that is still to be written of a job. */
+  readonly settle: (id: number) => void;
   /** Asks for another turn. */
   readonly queueTurn: () => void;
 }
 
-/** Starts in one turn: more wait for the next, so that requests are heard in between. */
-const STARTS_A_TURN = 16;
+/**
+ * Starts that are journaled and of which it is not known yet whether there is a shim: more would only
+ * be STARTING for longer.
+ */
+const MOST_UNDER_WAY = 8;
 /** While a job waits for a time: the wall clock may jump, so it is asked now and then. */
 const LONGEST_SLEEP_MS = 60_000;
 
@@ -44,6 +50,7 @@ export class Dispatcher {
   /** Why the node can start nothing now, and when that is tried again. */
   #stuck?: { message: string; retryMs: number; untilBootMs: number };
   #cancelWake = () => {};
+  #underWay = 0;
 
   constructor(private readonly parts: DispatcherParts) {}
 
@@ -52,26 +59,33 @@ export class Dispatcher {
     return this.#stuck?.message;
   }
 
-  /** Within a turn. */
-  startJobs(): void {
-    const { clock, roster, aftermath, queueTurn } = this.parts;
-    if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return;
+  /** Within a turn. Returns whether more could start now. */
+  startJobs(mayGoOn: MayGoOn): boolean {
+    const { clock, roster } = this.parts;
+    if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return false;
     this.#wakeAt(roster.tellTime());
-    const { starts } = schedule(this.#scene(), this.#stuck ? 1 : STARTS_A_TURN);
-    const started = starts.filter((job) => this.#start(job)).length;
-    // A shared job may have taken the CPU of an exclusive one behind it: that is seen the next time.
-    const isDone = starts.length < STARTS_A_TURN && started === starts.length;
-    if (started > 0 && !isDone) aftermath.then(() => clock.after(0, queueTurn));
+    const room = (this.#stuck ? 1 : MOST_UNDER_WAY) - this.#underWay;
+    if (room <= 0) return false;
+    const { starts } = schedule(this.#scene(), room);
+    let started = 0;
+    for (const job of starts) {
+      if (started > 0 && !mayGoOn()) return true;
+      // A shared job may have taken the CPU of an exclusive one behind it: that is seen the next time.
+      if (this.#start(job)) started++;
+    }
+    return started > 0 && started < starts.length;
   }
 
   /** Told of each spawn; `nodeCause`: why the node could not. */
   spawned(nodeCause: string | undefined): void {
     const { clock, log, queueTurn } = this.parts;
+    this.#underWay--;
+    // One that waits may take its place.
+    queueTurn();
     if (nodeCause === undefined) {
-      if (!this.#stuck) return;
+      if (this.#stuck) log.info("jobs can be started again");
       this.#stuck = undefined;
-      log.info("jobs can be started again");
-      return queueTurn();
+      return;
     }
     if (!this.#stuck) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
     const retryMs = nextRetryMs(this.#stuck?.retryMs);
@@ -97,10 +111,11 @@ export class Dispatcher {
 
   /** False when its set of CPUs cannot be had. */
   #start(job: QueuedJob): boolean {
-    const { processes, cgroups, cpuIds, journal, newToken, roster } = this.parts;
+    const { processes, cgroups, cpuIds, journal, newToken, roster, settle } = this.parts;
     const { pin, cpus } = job.demand;
     const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;
+    settle(job.id);
     const token = newToken();
     const attempt = {
       number: job.attempts + 1,
@@ -112,7 +127,10 @@ export class Dispatcher {
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
     const { reconciler, aftermath } = this.parts;
-    aftermath.then(() => reconciler.spawn(job.id, attempt, spec, array));
+    aftermath.then(() => {
+      this.#underWay++;
+      reconciler.spawn(job.id, attempt, spec, array);
+    });
     return true;
   }
 

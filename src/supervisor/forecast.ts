@@ -6,7 +6,7 @@
 import type { QueuedJob } from "../job/job.ts";
 import { nameOf } from "../job/job_array.ts";
 import { sizeText } from "../units.ts";
-import { type Lane, Lanes, lastsMs, needOf } from "./lanes.ts";
+import { type Lane, Lanes, lastsMs, needOf, placeOf } from "./lanes.ts";
 import { fits, type Holding, minus, plus, type Scene, schedule } from "./schedule.ts";
 import { startOrder } from "./start_order.ts";
 
@@ -61,8 +61,7 @@ function jobsAhead(job: QueuedJob, lanes: Iterable<Lane>) {
   let count = 0;
   const first: QueuedJob[] = [];
   for (const { jobs } of lanes) {
-    const behind = jobs.findIndex((other) => startOrder(other, job) >= 0);
-    const before = behind < 0 ? jobs.length : behind;
+    const before = placeOf(job, jobs);
     count += before;
     first.push(...jobs.slice(0, Math.min(before, FORESEEN)));
   }

@@ -52,6 +52,23 @@ export class Lanes implements Iterable<Lane> {
     this.#size++;
   }
 
+  /** Those of the jobs that are in lanes. */
+  removeAll(jobs: Iterable<QueuedJob>): void {
+    const ids = new Map<string, Set<number>>();
+    for (const { id, demand } of jobs) {
+      const key = keyOf(demand);
+      ids.set(key, (ids.get(key) ?? new Set()).add(id));
+    }
+    for (const [key, gone] of ids) {
+      const lane = this.#lanes.get(key);
+      if (!lane) continue;
+      const jobs = lane.jobs.filter(({ id }) => !gone.has(id));
+      this.#size -= lane.jobs.length - jobs.length;
+      if (jobs.length > 0) this.#lanes.set(key, { ...lane, jobs });
+      else this.#lanes.delete(key);
+    }
+  }
+
   /** False when it is not in a lane. */
   remove(job: QueuedJob): boolean {
     const key = keyOf(job.demand);
@@ -86,7 +103,8 @@ function keyOf(demand: Demand): string {
   return `${cpus} ${memory} ${pin} ${lastsMs(demand)} ${pool} ${limited}`;
 }
 
-function placeOf(job: QueuedJob, jobs: readonly QueuedJob[]): number {
+/** How many of a lane's jobs start before it. */
+export function placeOf(job: QueuedJob, jobs: readonly QueuedJob[]): number {
   let low = 0, high = jobs.length;
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -48,6 +48,7 @@ const STREAMS = ["stdout", "stderr"] as const;
 /** Most jobs have ended by then. */
 const FIRST_LOOK_MS = 1000;
 const IDLE_DISK_LOOK_MS = 30_000;
+const LOOKS_AT_ONCE = 50;
 /** The disk's place among the jobs that are to be looked at. */
 const DISK = 0;
 
@@ -62,7 +63,7 @@ export class LogBounds {
   #isStopped = false;
 
   constructor(private readonly parts: LogBoundsParts) {
-    this.#wakes = new Wakes(parts.clock, (ids) => ids.forEach((id) => this.#look(id)));
+    this.#wakes = new Wakes(parts.clock, (ids) => this.#lookAtAll(ids));
   }
 
   /** Why logs are cut below their limits now. */
@@ -115,6 +116,14 @@ export class LogBounds {
   stop(): void {
     this.#isStopped = true;
     this.#wakes.clear();
+  }
+
+  /** Those that fall together are looked at a few at a time: others are let in between. */
+  #lookAtAll(ids: readonly number[]): void {
+    if (this.#isStopped) return;
+    for (const id of ids.slice(0, LOOKS_AT_ONCE)) this.#look(id);
+    const left = ids.slice(LOOKS_AT_ONCE);
+    if (left.length > 0) this.parts.clock.after(0, () => this.#lookAtAll(left));
   }
 
   #look(id: number): void {
@@ -184,7 +193,9 @@ export class LogBounds {
     if (disk.free >= reserve) return true;
     if (!this.#shortage) log.warn("the disk is short of space", { free: disk.free, reserve });
     this.#shortage = `less than ${Math.round(reserve / 2 ** 20)} MiB are free`;
-    const all = [...this.#watched.keys()].flatMap((id) => this.#logsOf(id));
+    // By their last looks, which were the sooner the more they wrote.
+    const biggest = [...this.#watched].sort(([, a], [, b]) => b.size - a.size);
+    const all = biggest.slice(0, LOOKS_AT_ONCE).flatMap(([id]) => this.#logsOf(id));
     const room = 2 * reserve + 2 * ballastOf(disk, this.parts.reserve);
     const cuts = relief(all, room - disk.free);
     for (const [each, keep] of cuts) this.#cut(each, keep, "the disk is short of space");

@@ -5,7 +5,8 @@
 
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
-import type { Journal, PoolRecord } from "../store/journal.ts";
+import type { Journal } from "../store/journal.ts";
+import type { PoolRecord } from "../store/journal_reads.ts";
 
 export interface PoolStatus extends PoolRecord {
   readonly running: number;
@@ -17,10 +18,8 @@ export class Pools {
 
   constructor(
     private readonly journal: Journal,
-    private readonly jobs: () => readonly LiveJob[],
-  ) {
-    this.load();
-  }
+    private readonly jobs: () => Iterable<LiveJob>,
+  ) {}
 
   /** Rebuilds memory from the journal. */
   load(): void {
@@ -38,8 +37,8 @@ export class Pools {
   }
 
   all(): PoolStatus[] {
-    const jobs = this.jobs();
-    return [...this.#pools.values()].map((pool) => withCounts(pool, jobs));
+    const counts = countJobs(this.jobs());
+    return [...this.#pools.values()].map((pool) => ({ ...pool, ...counts.get(pool.name) ?? NONE }));
   }
 
   /** Within a turn: makes a pool, or changes what is given of it. `limit` 0 takes its limit away. */
@@ -50,22 +49,38 @@ export class Pools {
     const pool = { name, limit: limit === 0 ? undefined : limit, paused };
     this.journal.setPool(pool);
     this.#pools.set(name, pool);
-    return withCounts(pool, this.jobs());
+    return { ...pool, ...this.#countsOf(name) };
   }
 
   /** Within a turn. */
   remove(name: string): void {
-    const pool = this.#pools.get(name) ?? refuse({ error: "NoSuchPool", name });
-    const { running, queued } = withCounts(pool, this.jobs());
+    if (!this.#pools.has(name)) refuse({ error: "NoSuchPool", name });
+    const { running, queued } = this.#countsOf(name);
     const jobs = running + queued;
     if (jobs > 0) refuse({ error: "PoolInUse", name, jobs });
     this.journal.removePool(name);
     this.#pools.delete(name);
   }
+
+  #countsOf(name: string): Counts {
+    return countJobs(this.jobs()).get(name) ?? NONE;
+  }
 }
 
-function withCounts(pool: PoolRecord, jobs: readonly LiveJob[]): PoolStatus {
-  const inPool = jobs.filter(({ demand }) => demand.pool === pool.name);
-  const running = inPool.filter(isStarted).length;
-  return { ...pool, running, queued: inPool.length - running };
+type Counts = Pick<PoolStatus, "running" | "queued">;
+
+const NONE: Counts = { running: 0, queued: 0 };
+
+/** In one pass: a queue can be long. */
+function countJobs(jobs: Iterable<LiveJob>): Map<string, Counts> {
+  const counts = new Map<string, { running: number; queued: number }>();
+  for (const job of jobs) {
+    const { pool } = job.demand;
+    if (pool === undefined) continue;
+    let count = counts.get(pool);
+    if (!count) counts.set(pool, count = { running: 0, queued: 0 });
+    if (isStarted(job)) count.running++;
+    else count.queued++;
+  }
+  return counts;
 }

@@ -44,11 +44,16 @@ export class Queue {
     if (!this.#lanes.remove(job)) this.#waiting.delete(job.id);
   }
 
-  /** The same job, held or released. */
-  replace(job: QueuedJob): void {
-    const on = this.#waiting.get(job.id)?.on ?? new Set();
-    this.remove(job);
-    this.#put({ job, on });
+  removeAll(jobs: readonly QueuedJob[]): void {
+    this.#lanes.removeAll(jobs);
+    for (const { id } of jobs) this.#waiting.delete(id);
+  }
+
+  /** The same jobs, held or released. */
+  replaceAll(jobs: readonly QueuedJob[]): void {
+    const waiting = jobs.map((job) => ({ job, on: this.#waiting.get(job.id)?.on ?? new Set() }));
+    this.removeAll(jobs);
+    for (const each of waiting) this.#put(each);
   }
 
   /** Ids of the jobs that must complete before this one can start. */
@@ -76,20 +81,37 @@ export class Queue {
   }
 
   /**
-   * A job has ended. Takes out and returns the jobs that can never start now: each once, though more
-   * of those that it follows may fail in the same breath.
+   * A job has ended. Takes out and returns the jobs that can never start now, those that were to
+   * follow these included: each once, and behind one that it was to follow.
    */
   ended(id: number, completed: boolean): QueuedJob[] {
-    const dependents = [...this.#dependents.get(id) ?? []].flatMap((dependent) =>
-      this.#waiting.get(dependent) ?? []
-    );
-    this.#dependents.delete(id);
-    for (const waiting of dependents) {
+    if (!completed) return this.failed([id]);
+    for (const waiting of this.#followersOf(id)) {
       this.#waiting.delete(waiting.job.id);
       waiting.on.delete(id);
-      if (completed) this.#put(waiting);
+      this.#put(waiting);
     }
-    return completed ? [] : dependents.map(({ job }) => job);
+    return [];
+  }
+
+  /** The same of several that have not completed, or never will. */
+  failed(ids: readonly number[]): QueuedJob[] {
+    const taken: QueuedJob[] = [];
+    const next = [...ids];
+    for (let at = 0; at < next.length; at++) {
+      for (const { job } of this.#followersOf(next[at]!)) {
+        this.#waiting.delete(job.id);
+        taken.push(job);
+        next.push(job.id);
+      }
+    }
+    return taken;
+  }
+
+  #followersOf(id: number): Waiting[] {
+    const followers = [...this.#dependents.get(id) ?? []];
+    this.#dependents.delete(id);
+    return followers.flatMap((follower) => this.#waiting.get(follower) ?? []);
   }
 
   #put(waiting: Waiting): void {

@@ -7,7 +7,7 @@
  * is remembered that cannot be found out again.
  */
 
-import type { ProcessIdentity } from "../job/identity.ts";
+import { MS_PER_TICK, type ProcessIdentity } from "../job/identity.ts";
 import { type Attempt, isStarted, type StartedJob } from "../job/job.ts";
 import { type ArrayMember, variablesOf } from "../job/job_array.ts";
 import type { Log } from "../job/log.ts";
@@ -67,12 +67,15 @@ const KILLS_BEFORE_TOLD = 8;
  */
 const FIRST_LOOK_MS = 20;
 const FENCE_RETRY_MS = 1000;
+/** Since its leader was born; what it does before it executes the command takes no time to speak of. */
+const HANGS_AFTER_MS = 2000;
 
 export class Reconciler {
   readonly #progress = new Map<number, Progress>();
   readonly #unverifiable = new Map<number, string>();
   /** What is told of jobs that take long to end. */
   readonly #notes = new Map<number, string>();
+  readonly #hanging = new Set<number>();
   readonly #wakes: Wakes;
 
   constructor(private readonly parts: ReconcilerParts) {
@@ -92,6 +95,7 @@ export class Reconciler {
       switch (step.kind) {
         case "wait":
           this.#wakes.set(id, step.untilBootMs);
+          this.#noteStart(job, seen);
           this.#tellUnverifiable(id, step.unverifiable);
           return this.#continue(step.shim);
         case "journal":
@@ -122,15 +126,14 @@ export class Reconciler {
 
   /** Starts the shim of an attempt that has been journaled. */
   spawn(id: number, attempt: Attempt, spec: FullSpec, array?: ArrayMember): void {
-    const { files, processes, cgroups, grip, look, clock } = this.parts;
+    const { files, processes, cgroups, grip, clock } = this.parts;
     const { cgroup } = attempt;
-    let refused: Spawned & { refused: string };
+    grip.spawning(id, attempt.number);
     try {
       files.create(id);
-      if (cgroup !== undefined) {
-        cgroups?.make(cgroup, limitsOf(spec));
-      }
-      const spawned = processes.spawn({
+      if (cgroup !== undefined) cgroups?.make(cgroup, limitsOf(spec));
+      this.#wakes.set(id, clock.bootMs() + FIRST_LOOK_MS);
+      processes.spawn({
         id,
         attempt: attempt.number,
         token: attempt.token,
@@ -140,21 +143,20 @@ export class Reconciler {
         limits: spec.limits,
         cpuSet: attempt.cpuSet,
         cgroup,
-      });
-      if ("pid" in spawned) {
-        grip.spawned(id, spawned.pid);
-        this.#wakes.set(id, clock.bootMs() + FIRST_LOOK_MS);
-        return this.parts.onSpawned();
-      }
-      refused = spawned;
+      }, (spawned) => this.#spawned(id, attempt, spawned));
     } catch (error) {
       // Its directory or cgroup could not be made: the disk is full, say.
-      refused = { refused: error instanceof Error ? error.message : String(error), by: "node" };
+      const refused = error instanceof Error ? error.message : String(error);
+      this.#spawned(id, attempt, { refused, by: "node" });
     }
-    if (refused.by === "job") grip.spawnRefused(id, refused.refused);
-    else grip.unstarted(id);
-    this.parts.onSpawned(refused.by === "node" ? refused.refused : undefined);
-    look(id);
+  }
+
+  #spawned(id: number, { number }: Attempt, spawned: Spawned): void {
+    const { grip, look, onSpawned } = this.parts;
+    grip.spawned(id, number, spawned);
+    const isRefused = "refused" in spawned;
+    onSpawned(isRefused && spawned.by === "node" ? spawned.refused : undefined);
+    if (isRefused || !grip.isShimThere(id)) look(id);
   }
 
   /** Jobs whose families are being ended: any orphan's end may be what they wait for. */
@@ -167,11 +169,17 @@ export class Reconciler {
     return this.#notes.get(id);
   }
 
+  /** Jobs whose commands have not been executed yet, and should have been long ago. */
+  get hanging(): number {
+    return this.#hanging.size;
+  }
+
   /** Forgets a job that has ended or gone back to the queue. */
   forget(id: number): void {
     this.#progress.delete(id);
     this.#unverifiable.delete(id);
     this.#notes.delete(id);
+    this.#hanging.delete(id);
     this.#wakes.set(id, undefined);
   }
 
@@ -220,6 +228,22 @@ export class Reconciler {
     }
     this.#unverifiable.set(id, cause);
     this.parts.log.warn("unverifiable", { job: id, cause, doing: "left as it is, looking again" });
+  }
+
+  #noteStart(job: StartedJob, { leaderIdentity, startStep }: Evidence): void {
+    const sinceMs = (leaderIdentity?.startTicks ?? Infinity) * MS_PER_TICK;
+    const isHanging = job.state === "STARTING" && startStep !== undefined &&
+      this.parts.clock.bootMs() - sinceMs >= HANGS_AFTER_MS;
+    const wasHanging = this.#hanging.has(job.id);
+    if (isHanging) this.#notes.set(job.id, `it hangs in its start, ${startStep}`);
+    if (isHanging === wasHanging) return;
+    if (isHanging) {
+      this.#hanging.add(job.id);
+      this.parts.log.warn("hangs in its start", { job: job.id, step: startStep });
+    } else {
+      this.#hanging.delete(job.id);
+      this.#notes.delete(job.id);
+    }
   }
 
   #noteFamily(

@@ -15,9 +15,8 @@ import {
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { type ArrayMember, nameOf } from "../job/job_array.ts";
-import type { FullSpec } from "../job/spec.ts";
 import type { Clock } from "../ports.ts";
-import type { Journal } from "../store/journal.ts";
+import type { Journal, Submission } from "../store/journal.ts";
 import { demandOf } from "../store/records.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { Allocations } from "./allocations.ts";
@@ -30,7 +29,12 @@ export interface RosterParts {
   readonly journal: Journal;
   readonly log: Log;
   readonly aftermath: Aftermath;
+  /** Ends of so many jobs are left to others. */
+  readonly large: number;
 }
+
+/** A new job. */
+export type Member = Pick<QueuedJob, "id" | "demand">;
 
 export class Roster {
   readonly #live = new Map<number, LiveJob>();
@@ -40,12 +44,15 @@ export class Roster {
   #submittedAtMs = 0;
   readonly pools: Pools;
 
-  /** Called with a job as it was, in the turn in which it has ended or gone back to the queue. */
-  onLeft: (job: LiveJob) => void = () => {};
+  /** Called with a started job as it was, in the turn in which it has ended or gone back to the queue. */
+  onLeft: (job: StartedJob) => void = () => {};
+  /** Called with so many jobs which can never start that their ends cannot be written in this turn. */
+  onManyLost: (jobs: readonly QueuedJob[]) => void = () => {};
+  /** Has written what is still to be written of a job. */
+  settle: (id: number) => void = () => {};
 
   constructor(private readonly parts: RosterParts) {
-    this.pools = new Pools(parts.journal, () => this.all());
-    this.load();
+    this.pools = new Pools(parts.journal, () => this.#live.values());
   }
 
   /** Rebuilds memory from the journal. */
@@ -73,9 +80,10 @@ export class Roster {
     return [...this.#live.values()];
   }
 
-  /** The jobs of an array that have not ended. */
-  ofArray(id: number): LiveJob[] {
-    return this.all().filter(({ demand }) => demand.array?.id === id);
+  /** The jobs of an array that have not ended: their ids follow each other. */
+  ofArray({ id, size }: ArrayMember): LiveJob[] {
+    return Array.from({ length: size }, (_, i) => this.#live.get(id + i))
+      .filter((job) => job !== undefined);
   }
 
   started(): StartedJob[] {
@@ -111,74 +119,104 @@ export class Roster {
     return this.#allocations;
   }
 
-  /** Journals a new job and queues it. `array`: without an id for its first job. Returns its id. */
-  add(
-    spec: FullSpec,
-    uid: number,
-    array?: Omit<ArrayMember, "id"> & { readonly id?: number },
-  ): number {
-    const { clock, journal, aftermath } = this.parts;
-    const submittedAtMs = clock.wallMs();
-    const { id, event } = journal.insertJob(spec, uid, submittedAtMs, array);
+  /** Journals a new job and queues it. Returns its id. */
+  add(submission: Submission): number {
+    const { journal, aftermath } = this.parts;
+    const { id, event } = journal.insertJob(submission);
     aftermath.tell(event);
-    const demand = demandOf(spec, array && { id: array.id ?? id, index: array.index });
-    const held = spec.hold ?? false;
-    const job = this.#inOrder<QueuedJob>({
-      id,
-      demand,
-      attempts: 0,
-      submittedAtMs,
-      state: "QUEUED",
-      held,
-    });
-    this.#live.set(id, job);
-    this.#queue.add(job, demand.after.filter((other) => this.#live.has(other)));
-    const failed = demand.after.find((other) => this.#hasFailed(other));
-    if (failed !== undefined) this.#cancelDependent(job, this.nameOf(failed));
+    this.enter([{ id, demand: demandOf(submission.spec) }], submission);
     return id;
+  }
+
+  /** Queues jobs that are in the journal; of those that can never start, their end is journaled. */
+  enter(
+    members: readonly Member[],
+    { spec, atMs }: Submission,
+  ): void {
+    const on = spec.after.filter((other) => this.#live.has(other));
+    for (const { id, demand } of members) {
+      const held = spec.hold ?? false;
+      const queued = {
+        id,
+        demand,
+        attempts: 0,
+        submittedAtMs: atMs,
+        state: "QUEUED",
+        held,
+      } as const;
+      const job = this.#inOrder<QueuedJob>(queued);
+      this.#live.set(id, job);
+      this.#queue.add(job, on);
+    }
+    if (this.parts.journal.whyNot(spec.after) === undefined) return;
+    const jobs = members.map(({ id }) => this.#live.get(id) as QueuedJob);
+    this.takeOut(jobs);
+    this.#cancelFollowers(jobs);
   }
 
   /** Makes one transition and journals it. Throws when the job's state does not allow it. */
   change(job: LiveJob, change: Change): Job {
     const after = transition(job, change);
-    const { clock, journal, aftermath } = this.parts;
-    aftermath.tell(journal.record(after, change, clock.wallMs()));
-    aftermath.then(() => this.#tell(after, change));
+    this.write(after, change);
+    this.parts.aftermath.then(() => this.#tell(after, change));
     const isHold = job.state === "QUEUED" && after.state === "QUEUED";
     if (job.state === "QUEUED" && !isHold) this.#queue.remove(job);
     if (isEnded(after)) {
       this.#live.delete(after.id);
       this.#allocations.remove(after.id);
-      this.onLeft(job);
-      const completed = after.state === "COMPLETED";
-      const name = nameOf(after.id, after.demand.array);
-      for (const other of this.#queue.ended(after.id, completed)) {
-        this.#cancelDependent(other, name);
-      }
+      if (isStarted(job)) this.onLeft(job);
+      this.#cancelFollowers(this.#queue.ended(after.id, after.state === "COMPLETED"));
       return after;
     }
     this.#live.set(after.id, after);
-    if (isStarted(after)) this.#allocations.set(after, clock.bootMs());
-    else if (isHold) this.#queue.replace(after);
+    if (isStarted(after)) this.#allocations.set(after, this.parts.clock.bootMs());
+    else if (isHold) this.#queue.replaceAll([after]);
     else {
       this.#allocations.remove(after.id);
-      this.onLeft(job);
+      if (isStarted(job)) this.onLeft(job);
       this.#queue.add(after, []);
     }
     return after;
   }
 
-  #cancelDependent(job: QueuedJob, on: string): void {
-    const message = `job ${on}, which it was to follow, did not complete`;
-    const end = { state: "CANCELLED", reason: "dependency", message } as const;
-    this.change(job, { kind: "ended", end: { ...end, endedAtMs: this.parts.clock.wallMs() } });
+  /** Journals what a change has made of a job, which memory knows already. */
+  write(after: Job, change: Change): void {
+    const { clock, journal, aftermath } = this.parts;
+    aftermath.tell(journal.record(after, change, clock.wallMs()));
   }
 
-  /** A job that is no longer in the journal has ended long ago; its dependents knew its end then. */
-  #hasFailed(id: number): boolean {
-    if (this.#live.has(id)) return false;
-    const state = this.parts.journal.stateOf(id);
-    return state !== undefined && state !== "COMPLETED";
+  /** Takes jobs out of memory whose end is in the journal, or will be. */
+  takeOut(jobs: readonly QueuedJob[]): void {
+    this.#queue.removeAll(jobs);
+    for (const { id } of jobs) this.#live.delete(id);
+  }
+
+  /** Holds or releases jobs in memory alone. */
+  setHeld(jobs: readonly QueuedJob[], held: boolean): void {
+    const after = jobs.map((job) => ({ ...job, held }));
+    for (const job of after) this.#live.set(job.id, job);
+    this.#queue.replaceAll(after);
+  }
+
+  /** What was to follow these can never start: its end is journaled too. */
+  cancelFollowersOf(jobs: readonly QueuedJob[]): void {
+    this.#cancelFollowers(this.#queue.failed(jobs.map(({ id }) => id)));
+  }
+
+  /** They have been taken out of the queue. */
+  #cancelFollowers(jobs: readonly QueuedJob[]): void {
+    for (const { id } of jobs) this.#live.delete(id);
+    if (jobs.length >= this.parts.large) return this.onManyLost(jobs);
+    const endedAtMs = this.parts.clock.wallMs();
+    for (const job of jobs) {
+      this.settle(job.id);
+      const message = this.parts.journal.whyNot(job.demand.after);
+      const end = { state: "CANCELLED", reason: "dependency", message, endedAtMs } as const;
+      const change = { kind: "ended", end } as const;
+      const after = transition(job, change);
+      this.write(after, change);
+      this.parts.aftermath.then(() => this.#tell(after, change));
+    }
   }
 
   #inOrder<J extends LiveJob>(job: J): J {

@@ -1,29 +1,28 @@
 /**
- * The loop: takes what has happened since the last turn (requests, hints, times), has it decided,
- * journals all of it in one transaction, then acts and answers. Whatever has an effect outside comes
- * after the commit of what it follows from.
+ * The supervisor: its parts put together, and what may be asked of it. What happens in which order is
+ * the loop's matter.
  */
 
-import { isStarted, type LiveJob, type Stop } from "../job/job.ts";
+import { isStarted, type LiveJob, type StartedJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import { Refused } from "../job/refusal.ts";
 import type { Cgroups, Clock, Files, Processes, ProcessHandle } from "../ports.ts";
 import { cgroupOf } from "../recover/family.ts";
 import { Grip } from "../recover/grip.ts";
-import { makePlan, type PlanItem } from "../recover/plan.ts";
+import { makePlan, type PlanItem, planItem } from "../recover/plan.ts";
 import { Survey } from "../recover/survey.ts";
-import type { Evidence } from "../recover/verdict.ts";
-import { type Journal, JournalUnavailable } from "../store/journal.ts";
+import type { Journal } from "../store/journal.ts";
 import type { EventRecord } from "../store/records.ts";
 import { Aftermath } from "./aftermath.ts";
 import { hasEndedByItself } from "./decide.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Forecast } from "./forecast.ts";
-import type { LogBounds } from "./log_bounds.ts";
-import { Reconciler } from "./reconciler.ts";
-import { nextRetryMs } from "./retry.ts";
-import { Roster } from "./roster.ts";
+import { inParts } from "./in_parts.ts";
+import { LargeChanges } from "./large_changes.ts";
 import type { Amount } from "./lanes.ts";
+import type { LogBounds } from "./log_bounds.ts";
+import { type Answer, type Decide, Loop } from "./loop.ts";
+import { Reconciler } from "./reconciler.ts";
+import { Roster } from "./roster.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -39,19 +38,12 @@ export interface Parts {
   readonly logBounds: LogBounds;
   /** A token that nobody else has or can guess. */
   readonly newToken: () => string;
+  /** A change of so many jobs is journaled as one, and written in batches. */
+  readonly large: number;
 }
 
-export type Answer<T> = { readonly value: T } | { readonly refused: Refused["refusal"] };
-
-interface Request {
-  /** Whether it changes something, and so must wait for a journal that can be written. */
-  readonly isChange: boolean;
-  decide(): unknown;
-  respond(answer: Answer<any>): void;
-}
-
-/** What is made free may be written full by a job before the commit has it. */
-const TRIES_FOR_ROOM = 30;
+/** After a journal that could not be written. */
+const TERMINATE_RETRY_MS = 200;
 
 export class Supervisor {
   readonly #aftermath = new Aftermath();
@@ -59,56 +51,80 @@ export class Supervisor {
   readonly #survey: Survey;
   readonly #reconciler: Reconciler;
   readonly #dispatcher: Dispatcher;
-  readonly #subscribers = new Set<(events: readonly EventRecord[]) => void>();
-  #requests: Request[] = [];
-  #toLook = new Map<number, Evidence | undefined>();
-  #turnQueued = false;
+  readonly #loop: Loop;
   #maySchedule = false;
   #isDraining = false;
-  #degraded?: { message: string; retryMs: number };
   #closing?: "terminate" | "handOver";
 
   readonly roster: Roster;
+  readonly largeChanges: LargeChanges;
 
   /** Called after every turn. */
   onTurn: () => void = () => {};
 
   constructor(private readonly parts: Parts) {
-    const { clock, journal, processes, files, cgroups, log, logBounds } = parts;
+    const { clock, processes, files, cgroups, logBounds } = parts;
+    const aftermath = this.#aftermath;
     const grip = this.#grip = new Grip(processes, (id) => this.look(id));
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
-    this.roster = new Roster({ clock, journal, log, aftermath: this.#aftermath });
+    const roster = this.roster = new Roster({ ...parts, aftermath });
+    const largeChanges = this.largeChanges = new LargeChanges({
+      ...parts,
+      roster,
+      aftermath,
+      stop: (job) => this.stop(job, "cancel"),
+    });
     this.#reconciler = new Reconciler({
       ...parts,
       grip,
       survey: this.#survey,
-      roster: this.roster,
-      aftermath: this.#aftermath,
+      roster,
+      aftermath,
       look: (id) => this.look(id),
       onSpawned: (nodeCause) => this.#dispatcher.spawned(nodeCause),
     });
     this.#dispatcher = new Dispatcher({
       ...parts,
-      roster: this.roster,
+      roster,
       reconciler: this.#reconciler,
-      aftermath: this.#aftermath,
-      queueTurn: () => this.#queueTurn(),
+      aftermath,
+      settle: (id) => largeChanges.settle(id),
+      queueTurn: () => this.#loop.queueTurn(),
+    });
+    this.#loop = new Loop({
+      ...parts,
+      aftermath,
+      reconcile: (id, evidence, mayJournal) => {
+        if (mayJournal) largeChanges.settle(id);
+        this.#reconciler.reconcile(id, evidence, mayJournal);
+      },
+      stages: [
+        (mayGoOn) => largeChanges.goOn(mayGoOn),
+        (mayGoOn) => this.#mayStart && this.#dispatcher.startJobs(mayGoOn),
+      ],
+      load: () => this.#load(),
+      makeRoom: () => logBounds.makeRoom(),
+      onAvailable: () => this.#takeUp(),
+      onTurn: () => {
+        this.#survey.refresh();
+        this.onTurn();
+      },
     });
     this.subscribe((events) => {
       for (const { id, state } of events) if (state === "STARTING") logBounds.watch(id);
     });
-    this.roster.onLeft = (job) => {
+    roster.onLeft = (job) => {
       const { id } = job;
       logBounds.leave(id);
       this.#reconciler.forget(id);
-      this.#aftermath.then(() => grip.letGo(id));
-      this.#aftermath.then(() => files.removeExitRecord(id));
-      const cgroup = isStarted(job) ? cgroupOf(job, cgroups) : undefined;
-      if (cgroup !== undefined) this.#aftermath.then(() => cgroups?.remove(cgroup));
+      aftermath.then(() => grip.letGo(id));
+      aftermath.then(() => files.removeExitRecord(id));
+      const cgroup = cgroupOf(job, cgroups);
+      if (cgroup !== undefined) aftermath.then(() => cgroups?.remove(cgroup));
     };
-    this.#loadDraining();
+    this.#load();
     // Recovery itself may find the disk full of what they write.
-    logBounds.begin(this.roster.started().map(({ id }) => id));
+    logBounds.begin(roster.started().map(({ id }) => id));
   }
 
   get status() {
@@ -119,7 +135,7 @@ export class Supervisor {
       queued: this.roster.queued,
       running: jobs,
       draining: this.#isDraining || this.isClosing,
-      degraded: this.#degraded?.message,
+      degraded: this.#loop.degraded,
       cannotStart: this.#dispatcher.cannotStart,
       shortOfSpace: this.parts.logBounds.shortage,
     };
@@ -129,25 +145,23 @@ export class Supervisor {
     return this.#closing !== undefined;
   }
 
-  /**
-   * Runs `decide` in the next turn's transaction; answers when what it did is on disk. What changes
-   * nothing (`isChange` false) is done while the journal cannot be written too.
-   */
-  request<T>(decide: () => T, respond: (answer: Answer<T>) => void, isChange = true): void {
-    this.#requests.push({ decide, respond, isChange });
-    this.#queueTurn();
+  /** As Loop.request. */
+  request<T>(decide: Decide<T>, respond: (answer: Answer<T>) => void, isChange = true): void {
+    this.#loop.request(decide, respond, isChange);
   }
 
-  /** Is told the events of each commit. Returns the function that ends it. */
+  /** Within a turn: has something done when it is on disk. */
+  onCommit(go: () => void): void {
+    this.#aftermath.then(go);
+  }
+
   subscribe(subscriber: (events: readonly EventRecord[]) => void): () => void {
-    this.#subscribers.add(subscriber);
-    return () => this.#subscribers.delete(subscriber);
+    return this.#loop.subscribe(subscriber);
   }
 
   /** A hint that something may have happened to a job. */
   look(id: number): void {
-    this.#toLook.set(id, undefined);
-    this.#queueTurn();
+    this.#loop.look(id);
   }
 
   /** A hint that children have ended. */
@@ -167,8 +181,9 @@ export class Supervisor {
   }
 
   #startsNothing(): string | undefined {
+    const { degraded } = this.#loop;
     if (this.#closing) return "the supervisor to start again: it is ending";
-    if (this.#degraded) return `the journal: ${this.#degraded.message}`;
+    if (degraded !== undefined) return `the journal: ${degraded}`;
     if (this.#isDraining) return "the node, which is draining";
     return undefined;
   }
@@ -186,15 +201,30 @@ export class Supervisor {
 
   /** Does what a plan says, up to what must wait for processes to end. Nothing while degraded. */
   execute(plan: readonly PlanItem[]): void {
-    for (const { job, evidence } of plan) if (evidence) this.#toLook.set(job.id, evidence);
+    for (const { job, evidence } of plan) if (evidence) this.#loop.look(job.id, evidence);
     // What a turn has done, as a fence, may leave more for the next.
-    while (this.#toLook.size > 0 && !this.#degraded) this.#turn();
+    while (this.#loop.hasLooks && this.#loop.degraded === undefined) this.#loop.turn(Infinity);
+  }
+
+  /** The same of the started jobs, in as many turns as it takes. `done`: with what was found. */
+  check(done: (found: readonly PlanItem[]) => void): void {
+    const found = new Map<number, PlanItem>();
+    const checkOne = ({ id }: StartedJob) => {
+      this.largeChanges.settle(id);
+      const job = this.roster.get(id);
+      if (!job || !isStarted(job)) return;
+      const evidence = this.#survey.look(job);
+      found.set(id, planItem(job, evidence));
+      this.#reconciler.reconcile(id, evidence, true);
+    };
+    const check = inParts(this.#aftermath, () => this.roster.started(), checkOne, () => true);
+    this.request(check, () => done([...found.values()]));
   }
 
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
-    this.#queueTurn();
+    this.#loop.queueTurn();
   }
 
   /** Within a turn: asks a job to end, unless it is being stopped or has just ended by itself. */
@@ -218,7 +248,7 @@ export class Supervisor {
   leaderHandle(id: number): ProcessHandle | undefined {
     // Its start may not have been told yet.
     if (this.roster.get(id)?.state === "STARTING") {
-      this.#reconciler.reconcile(id, undefined, !this.#degraded);
+      this.#reconciler.reconcile(id, undefined, this.#loop.degraded === undefined);
     }
     return this.#grip.leaderHandle(id);
   }
@@ -232,6 +262,7 @@ export class Supervisor {
   /** Does nothing more; jobs keep running for the next supervisor. */
   handOver(): void {
     this.#closing = "handOver";
+    this.#loop.stop();
     this.#reconciler.stop();
     this.parts.logBounds.stop();
   }
@@ -239,134 +270,35 @@ export class Supervisor {
   /** Stops every started job. Queued ones stay queued for the next supervisor. */
   terminate(): void {
     this.#closing = "terminate";
-    this.request(
-      () => this.roster.started().forEach((job) => this.stop(job, "shutdown")),
-      () => {},
-    );
+    const stopOne = ({ id }: StartedJob) => {
+      this.largeChanges.settle(id);
+      const job = this.roster.get(id);
+      if (job && isStarted(job)) this.stop(job, "shutdown");
+    };
+    const stop = inParts(this.#aftermath, () => this.roster.started(), stopOne, () => true);
+    this.request(stop, (answer) => {
+      if ("refused" in answer) this.parts.clock.after(TERMINATE_RETRY_MS, () => this.terminate());
+    });
   }
 
-  #queueTurn(): void {
-    if (this.#turnQueued) return;
-    this.#turnQueued = true;
-    this.parts.clock.soon(() => this.#turn());
+  get #mayStart(): boolean {
+    return this.#maySchedule && !this.#isDraining && !this.#closing;
   }
 
-  #turn(): void {
-    this.#turnQueued = false;
-    const requests = this.#requests.splice(0);
-    if (this.#closing === "handOver") return refuse(requests, "the supervisor is ending");
-    const looks = this.#toLook;
-    this.#toLook = new Map();
-    if (this.#degraded) {
-      refuse(requests.filter(({ isChange }) => isChange), this.#degraded.message);
-      const others = requests.filter(({ isChange }) => !isChange);
-      const answers = others.map(answer);
-      for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, false);
-      return this.#finish(others.map((request, i) => () => request.respond(answers[i]!)));
-    }
-    try {
-      const answers = this.#transact(() => {
-        const answers = requests.map(answer);
-        for (const [id, evidence] of looks) this.#reconciler.reconcile(id, evidence, true);
-        if (this.#maySchedule && !this.#isDraining && !this.#closing) this.#dispatcher.startJobs();
-        return answers;
-      });
-      this.#finish(requests.map((request, i) => () => request.respond(answers[i]!)));
-    } catch (error) {
-      // A mistake of ours must not be worse than a disk that fails: nothing has happened, try again.
-      const message = error instanceof Error ? error.message : String(error);
-      const isDisk = error instanceof JournalUnavailable;
-      this.#degrade(isDisk ? message : `internal error: ${message}`);
-      refuse(requests, message);
-    }
-    this.onTurn();
-  }
-
-  /** A journal that finds no room is given some, at the cost of logs, and tried again. */
-  #transact<T>(body: () => T): T {
-    const { journal, logBounds } = this.parts;
-    for (let tries = 1;; tries++) {
-      try {
-        return journal.transact(body);
-      } catch (error) {
-        const isFull = error instanceof JournalUnavailable && /full/.test(error.message);
-        if (!isFull || tries === TRIES_FOR_ROOM || !logBounds.makeRoom()) throw error;
-        this.#aftermath.take();
-        this.#load();
-      }
-    }
-  }
-
-  /** After the commit: replies first, since somebody waits for them. */
-  #finish(replies: (() => void)[]): void {
-    const { events, effects } = this.#aftermath.take();
-    for (const reply of replies) reply();
-    if (events.length > 0) { for (const subscriber of this.#subscribers) subscriber(events); }
-    for (const effect of effects) this.#try(effect);
-    this.#survey.refresh();
-  }
-
-  #try(effect: () => void): void {
-    try {
-      effect();
-    } catch (error) {
-      this.parts.log.error("failed", { what: String(error) });
-    }
-  }
-
-  /** Nothing of the turn has happened. Memory goes back to what the journal says. */
-  #degrade(message: string): void {
-    this.#aftermath.take();
-    const retryMs = nextRetryMs(this.#degraded?.retryMs);
-    if (!this.#degraded) {
-      this.parts.log.error("journal unavailable", { message, doing: "refusing jobs, retrying" });
-    }
-    this.#degraded = { message, retryMs };
-    this.#try(() => this.#load());
-    this.parts.clock.after(retryMs, () => this.#retry());
-  }
-
-  #retry(): void {
-    if (this.#closing === "handOver") return;
-    const { journal, log, clock } = this.parts;
-    try {
-      this.#transact(() => journal.setSetting("written", String(clock.wallMs())));
-      this.#load();
-    } catch (error) {
-      this.#try(() => journal.reopen());
-      return this.#degrade(error instanceof Error ? error.message : String(error));
-    }
-    this.#degraded = undefined;
-    log.warn("journal available again");
+  /** The journal can be written again: what has happened since is found out. */
+  #takeUp(): void {
     // A commit that was told as failed and is there has left undone what follows from it.
     for (const id of this.#grip.heldIds()) {
       const job = this.roster.get(id);
       if (!job || !isStarted(job)) this.#grip.letGo(id);
     }
-    this.execute(this.plan());
-    this.#queueTurn();
+    for (const { id } of this.roster.started()) this.look(id);
   }
 
   #load(): void {
+    this.parts.journal.loadLargeChanges();
     this.roster.load();
-    this.#loadDraining();
-  }
-
-  #loadDraining(): void {
+    this.largeChanges.load();
     this.#isDraining = this.parts.journal.setting("draining") === "yes";
   }
-}
-
-function answer(request: Request): Answer<unknown> {
-  try {
-    return { value: request.decide() };
-  } catch (error) {
-    if (error instanceof Refused) return { refused: error.refusal };
-    throw error;
-  }
-}
-
-function refuse(requests: Request[], message: string): void {
-  const refused = { error: "JournalUnavailable", message } as const;
-  for (const { respond } of requests) respond({ refused });
 }

@@ -3,18 +3,20 @@
  * check that finds whatever no hint has told. Each may be done again at any time.
  */
 
+import { isEndState } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import type { Cgroups, Clock, Files } from "../ports.ts";
 import { cgroupOf } from "../recover/family.ts";
-import type { Counts } from "../recover/plan.ts";
+import type { Counts, PlanItem } from "../recover/plan.ts";
 import { report } from "../recover/report.ts";
 import type { Journal } from "../store/journal.ts";
-import type { Requests } from "./requests.ts";
+import type { ChangeParts } from "./changes/parts.ts";
+import { prune } from "./changes/prune.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface UpkeepParts {
   readonly supervisor: Supervisor;
-  readonly requests: Requests;
+  readonly changes: ChangeParts;
   readonly journal: Journal;
   readonly files: Files;
   readonly cgroups?: Cgroups;
@@ -51,32 +53,36 @@ export class Upkeep {
   }
 
   check(): void {
-    const { supervisor, requests } = this.parts;
+    const { supervisor, changes } = this.parts;
     supervisor.childrenEnded();
-    if (supervisor.status.running > 0) this.#recover();
-    this.#releaseStale();
+    supervisor.check((found) => this.#report(found));
+    supervisor.request(() => this.#releaseStale(), () => {});
     this.#sweepExitRecords(() => {});
     this.#sweepCgroups(() => {});
-    supervisor.request(() => requests.prune(), () => {});
+    supervisor.request(prune(changes), () => {});
   }
 
   #recover(): Recovered {
-    const { supervisor, clock, log, alertAbove } = this.parts;
+    const { supervisor, clock } = this.parts;
     const began = clock.bootMs();
     const plan = supervisor.plan();
     supervisor.execute(plan);
-    const counts = report(plan, { log, alertAbove });
+    const counts = this.#report(plan);
     const at = new Date(clock.wallMs()).toISOString();
     return { at, durationMs: clock.bootMs() - began, ...counts };
+  }
+
+  #report(plan: readonly PlanItem[]): Counts {
+    return report(plan, this.parts);
   }
 
   /** Records of ends that were committed, and that nobody came to remove. */
   #sweepExitRecords(onUnknown: (id: number) => void): void {
     const { journal, files } = this.parts;
     for (const id of files.exitIds()) {
-      const job = journal.job(id);
-      if (job?.endedAtMs !== undefined) files.removeExitRecord(id);
-      else if (!job) onUnknown(id);
+      const state = journal.stateOf(id);
+      if (state === undefined) onUnknown(id);
+      else if (isEndState(state)) files.removeExitRecord(id);
     }
   }
 
@@ -90,6 +96,7 @@ export class Upkeep {
     }
   }
 
+  /** Within a turn. */
   #releaseStale(): void {
     const { journal, clock, log } = this.parts;
     const now = clock.wallMs();

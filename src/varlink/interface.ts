@@ -156,14 +156,19 @@ type Pool (name: string, limit: ?int, paused: bool, running: int, queued: int)
 # The reply is sent when the job is on disk. Of a job array it tells the first job.
 method Submit(spec: Spec) -> (job: Job, created: bool)
 
+# What has become of one of several jobs; error: the name of the error for which nothing was done to it
+type Outcome (id: int, state: ?State, stopping: ?Stop, held: ?bool, error: ?string)
+
 # Answers when the intent is on disk; Wait tells the end. An ended job is returned as it is.
-# array: all jobs of the array that it belongs to
-method Cancel(id: int, array: ?bool) -> (job: Job)
+# array: all jobs of the array that it belongs to. ids, in place of id: several jobs as one change, each
+# with its outcome in the order of ids; one that cannot be changed leaves the others alone; job is then
+# the first that is known
+method Cancel(id: ?int, array: ?bool, ids: ?[]int) -> (job: Job, outcomes: ?[]Outcome)
 
 # Keeps a queued job from starting until Release
-method Hold(id: int, array: ?bool) -> (job: Job)
+method Hold(id: ?int, array: ?bool, ids: ?[]int) -> (job: Job, outcomes: ?[]Outcome)
 
-method Release(id: int, array: ?bool) -> (job: Job)
+method Release(id: ?int, array: ?bool, ids: ?[]int) -> (job: Job, outcomes: ?[]Outcome)
 
 method Status(id: int) -> (job: Job)
 
@@ -175,7 +180,7 @@ method List(states: ?[]State, name: ?string, after: ?int, limit: ?int, array: ?i
 method Wait(id: int, timeout: ?int) -> (job: Job)
 
 # signal: a name such as USR1 or SIGUSR1, or a number; sent to the job's process group
-method Signal(id: int, signal: string) -> (job: Job)
+method Signal(id: ?int, signal: string, array: ?bool, ids: ?[]int) -> (job: Job, outcomes: ?[]Outcome)
 
 # A new job with the same spec (without its key)
 method Resubmit(id: int) -> (job: Job)
@@ -325,19 +330,35 @@ export interface Pool {
   queued: number;
 }
 
+export interface Outcome {
+  id: number;
+  state?: State;
+  stopping?: Stop;
+  held?: boolean;
+  error?: string;
+}
+
+/** One job or several. */
+export type Named = ({ id: number } | { ids: number[] }) & { array?: boolean };
+
+export interface Changed {
+  job: Job;
+  outcomes?: Outcome[];
+}
+
 /** Parameters and reply of each method, by its name. */
 export interface Methods {
   Submit: [{ spec: Spec }, { job: Job; created: boolean }];
-  Cancel: [{ id: number; array?: boolean }, { job: Job }];
-  Hold: [{ id: number; array?: boolean }, { job: Job }];
-  Release: [{ id: number; array?: boolean }, { job: Job }];
+  Cancel: [Named, Changed];
+  Hold: [Named, Changed];
+  Release: [Named, Changed];
   Status: [{ id: number }, { job: Job }];
   List: [
     { states?: State[]; name?: string; after?: number; limit?: number; array?: number },
     { jobs: Job[]; next?: number },
   ];
   Wait: [{ id: number; timeout?: number }, { job: Job }];
-  Signal: [{ id: number; signal: string }, { job: Job }];
+  Signal: [Named & { signal: string }, Changed];
   Resubmit: [{ id: number }, { job: Job }];
   History: [{ id: number }, { events: Event[] }];
   Watch: [{ since?: number; id?: number }, { event?: Event }];

@@ -3,17 +3,27 @@
 import * as v from "valibot";
 import { poolName } from "../job/spec.ts";
 
+/** Of one call. */
+const MAX_IDS = 100_000;
+
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Ten years: what is longer is a mistake, and past 2^53 ms it would not be a time. */
 const seconds = v.pipe(count, v.maxValue(315_360_000));
 const state = v.picklist(["QUEUED", "STARTING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]);
 
+/** One job, or several as one change. */
+const named = {
+  id: v.optional(id),
+  ids: v.optional(v.pipe(v.array(id), v.minLength(1), v.maxLength(MAX_IDS))),
+  array: v.optional(v.boolean(), false),
+};
+
 const parameters = {
   Submit: v.strictObject({ spec: v.unknown() }),
-  Cancel: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
-  Hold: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
-  Release: v.strictObject({ id, array: v.optional(v.boolean(), false) }),
+  Cancel: v.strictObject(named),
+  Hold: v.strictObject(named),
+  Release: v.strictObject(named),
   Status: v.strictObject({ id }),
   List: v.strictObject({
     states: v.optional(v.array(state)),
@@ -23,7 +33,7 @@ const parameters = {
     array: v.optional(id),
   }),
   Wait: v.strictObject({ id, timeout: v.optional(seconds) }),
-  Signal: v.strictObject({ id, signal: v.string() }),
+  Signal: v.strictObject({ ...named, signal: v.string() }),
   Resubmit: v.strictObject({ id }),
   History: v.strictObject({ id }),
   Watch: v.strictObject({ since: v.optional(count), id: v.optional(id) }),

@@ -3,10 +3,15 @@
 import type { Log } from "../job/log.ts";
 import type { Refusal } from "../job/refusal.ts";
 import { isInvalid } from "../job/spec.ts";
-import { type Requests, signalNumber } from "../supervisor/requests.ts";
-import type { Answer, Supervisor } from "../supervisor/supervisor.ts";
-import type { Clock } from "../ports.ts";
-import type { Journal } from "../store/journal.ts";
+import { cancel } from "../supervisor/changes/cancel.ts";
+import { hold, release } from "../supervisor/changes/hold.ts";
+import type { ChangeParts } from "../supervisor/changes/parts.ts";
+import { prune } from "../supervisor/changes/prune.ts";
+import { resubmit } from "../supervisor/changes/resubmit.ts";
+import type { Named } from "../supervisor/changes/several.ts";
+import { signal, signalNumber } from "../supervisor/changes/signal.ts";
+import { readAsked, submit } from "../supervisor/changes/submit.ts";
+import { type Answer, type Decide, UNFINISHED } from "../supervisor/loop.ts";
 import type { JobRecord } from "../store/records.ts";
 import { INTERFACE_NAME, type NodeStatus } from "./interface.ts";
 import { introspect, SERVICE } from "./introspection.ts";
@@ -21,13 +26,9 @@ import type { Call, Service } from "./connection.ts";
 import type { Streams } from "./streams.ts";
 import { time, wireEvent, wireJob } from "./wire.ts";
 
-export interface ServiceParts {
-  readonly supervisor: Supervisor;
-  readonly requests: Requests;
-  readonly journal: Journal;
+export interface ServiceParts extends ChangeParts {
   readonly streams: Streams;
   readonly log: Log;
-  readonly clock: Clock;
   readonly uid: number;
   readonly node: () => NodeStatus;
 }
@@ -36,7 +37,6 @@ type Handlers = { [M in MethodName]: (call: Call, parameters: Parameters<M>) => 
 
 const STREAMING: readonly MethodName[] = ["Watch", "Logs"];
 const SUBMIT = `${INTERFACE_NAME}.Submit`;
-const PRUNED_A_TURN = 500;
 
 export class HoldfastService implements Service {
   readonly #handlers: Handlers;
@@ -84,8 +84,8 @@ export class HoldfastService implements Service {
     this.#handlers[method](call, parameters);
   }
 
-  /** Has it done in the supervisor's next turn and answers when it is on disk. */
-  #change(call: Call, decide: () => object, isChange?: boolean): void {
+  /** Has it done in the supervisor's next turns and answers when it is on disk. */
+  #change(call: Call, decide: Decide<object>, isChange?: boolean): void {
     const respond = (answer: Answer<object>) => {
       if ("value" in answer) call.reply(answer.value);
       else failWith(call, answer.refused);
@@ -95,22 +95,22 @@ export class HoldfastService implements Service {
 }
 
 function handlers(
-  { supervisor, requests, journal, streams, clock, node }: ServiceParts,
-  change: (call: Call, decide: () => object, isChange?: boolean) => void,
+  parts: ServiceParts,
+  change: (call: Call, decide: Decide<object>, isChange?: boolean) => void,
 ): Handlers {
+  const { supervisor, journal, streams, clock, node } = parts;
   const tell = (job: JobRecord) => wireJob(job, supervisor.note(job.id));
   const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
     const job = journal.job(id);
     if (job) go(job);
     else failWith(call, { error: "NoSuchJob", id });
   };
-  type Decide = () => { job: JobRecord; created?: boolean };
-  const changeJob = (call: Call, decide: Decide, isChange?: boolean) =>
+  const changeJob = (call: Call, decide: Decide<{ job: JobRecord }>, isChange?: boolean) =>
     change(
       call,
-      () => {
-        const { job, ...rest } = decide();
-        return { job: tell(job), ...rest };
+      (mayGoOn) => {
+        const decided = decide(mayGoOn);
+        return decided === UNFINISHED ? decided : { ...decided, job: tell(decided.job) };
       },
       isChange,
     );
@@ -123,69 +123,68 @@ function handlers(
       expectedStart: startsAtMs && time(clock.wallMs() + startsAtMs - clock.bootMs()),
     };
   };
+  const setDraining = (call: Call, isDraining: boolean) =>
+    change(call, () => {
+      supervisor.setDraining(isDraining);
+      return { node: node() };
+    });
   return {
     Submit(call, { spec: input }) {
-      const spec = requests.read(input);
+      const spec = readAsked(parts, input);
       if (isInvalid(spec)) return failWith(call, { error: "InvalidJob", ...spec });
-      changeJob(call, () => requests.submit(spec, call.peer.uid));
+      changeJob(call, submit(parts, spec, call.peer.uid));
     },
-    Resubmit: (call, { id }) => changeJob(call, () => requests.resubmit(id, call.peer.uid)),
-    Cancel: (call, { id, array }) => changeJob(call, () => requests.cancel(id, array)),
-    Hold: (call, { id, array }) => changeJob(call, () => requests.hold(id, array)),
-    Release: (call, { id, array }) => changeJob(call, () => requests.release(id, array)),
-    Signal(call, { id, signal }) {
-      const number = signalNumber(signal);
+    Resubmit: (call, { id }) => changeJob(call, resubmit(parts, id, call.peer.uid)),
+    Cancel: (call, parameters) => changeJob(call, cancel(parts, named(parameters))),
+    Hold: (call, parameters) => changeJob(call, hold(parts, named(parameters))),
+    Release: (call, parameters) => changeJob(call, release(parts, named(parameters))),
+    Signal(call, { signal: text, ...parameters }) {
+      const number = signalNumber(text);
       if (number === undefined) throw new InvalidParameter("signal");
       // It changes nothing in the journal: a job that fills the disk can be killed.
-      changeJob(call, () => requests.signal(id, number), false);
+      changeJob(call, signal(parts, named(parameters), number), false);
     },
     Status: (call, { id }) =>
       known(call, id, (job) => call.reply({ job: { ...tell(job), ...outlook(id) } })),
-    List(call, { limit, ...query }) {
-      const jobs = journal.list({ ...query, limit: limit + 1 });
-      const page = jobs.slice(0, limit);
-      const next = jobs.length > limit ? page.at(-1)!.id : undefined;
-      call.reply({ jobs: page.map(tell), next });
+    List(call, query) {
+      const { jobs, next } = journal.list(query);
+      call.reply({ jobs: jobs.map(tell), next });
     },
     Wait: (call, parameters) =>
       known(call, parameters.id, (job) => streams.wait(call, job, parameters)),
     History: (call, { id }) =>
-      known(call, id, () => call.reply({ events: journal.history(id).map(wireEvent) })),
+      known(call, id, () =>
+        change(call, () => {
+          // What has happened to many at once may not be written for this one yet.
+          supervisor.largeChanges.settle(id);
+          return { events: journal.history(id).map(wireEvent) };
+        })),
     Watch(call, parameters) {
       if (parameters.id === undefined) streams.watch(call, parameters);
       else known(call, parameters.id, () => streams.watch(call, parameters));
     },
     Logs: (call, parameters) => known(call, parameters.id, () => streams.logs(call, parameters)),
     Node: (call) => call.reply({ node: node() }),
-    Drain: (call) => change(call, () => (requests.setDraining(true), { node: node() })),
-    Resume: (call) => change(call, () => (requests.setDraining(false), { node: node() })),
+    Drain: (call) => setDraining(call, true),
+    Resume: (call) => setDraining(call, false),
     Pools: (call) => call.reply({ pools: supervisor.roster.pools.all() }),
     SetPool: (call, { name, limit, paused }) =>
       change(call, () => ({ pool: supervisor.roster.pools.set(name, { limit, paused }) })),
     RemovePool: (call, { name }) => change(call, () => (supervisor.roster.pools.remove(name), {})),
     Prune(call, { olderThan }) {
-      const olderThanMs = olderThan === undefined ? undefined : olderThan * 1000;
-      pruneAll(supervisor, () => requests.prune(olderThanMs, PRUNED_A_TURN), (answer) => {
-        if (typeof answer === "number") call.reply({ removed: answer });
-        else failWith(call, answer);
+      const pruned = prune(parts, olderThan === undefined ? undefined : olderThan * 1000);
+      change(call, (mayGoOn) => {
+        const removed = pruned(mayGoOn);
+        return removed === UNFINISHED ? removed : { removed };
       });
     },
   };
 }
 
-/** Prunes some in each turn, so that others are served in between. */
-function pruneAll(
-  supervisor: Supervisor,
-  prune: () => number,
-  done: (answer: number | Refusal) => void,
-  before = 0,
-): void {
-  supervisor.request(prune, (answer) => {
-    if ("refused" in answer) return done(answer.refused);
-    const removed = before + answer.value;
-    if (answer.value < PRUNED_A_TURN) return done(removed);
-    setTimeout(() => pruneAll(supervisor, prune, done, removed));
-  });
+/** One job, or a list of them. Throws InvalidParameter where both are given, or neither. */
+function named({ id, ids, array }: { id?: number; ids?: number[]; array: boolean }): Named {
+  if ((id === undefined) === (ids === undefined)) throw new InvalidParameter(ids ? "id" : "ids");
+  return { ids: ids ?? [id!], wholeArrays: array, isList: ids !== undefined };
 }
 
 function failWith(call: Call, { error, ...parameters }: Refusal): void {

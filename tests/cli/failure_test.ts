@@ -75,12 +75,12 @@ Deno.test("a refusal says what to do about it", () => {
 Deno.test("a cancel that the journal refuses names the way that needs no journal", async () => {
   const answering = (error: Error) => ({ call: () => Promise.reject(error) }) as unknown as Client;
   const refused = new VarlinkError("JournalUnavailable", { message: "disk full" });
-  await assert.rejects(askToEnd(answering(refused), 12), (error: Failure) => {
+  await assert.rejects(askToEnd(answering(refused), { id: 12 }), (error: Failure) => {
     assert.match(error.message, /disk full.*\n.*holdfast signal 12 KILL/);
     return error.exitCode === 5;
   });
   const unknown = new VarlinkError("NoSuchJob", { id: 12 });
-  await assert.rejects(askToEnd(answering(unknown), 12), unknown);
+  await assert.rejects(askToEnd(answering(unknown), { id: 12 }), unknown);
 });
 
 Deno.test("other failures have their exit codes", () => {

@@ -131,7 +131,7 @@ Deno.test(
 
 Deno.test("a first start on a full disk is refused and says what to do", ROOT, async () => {
   await using home = new Home();
-  await using disk = await Disk.mount(home.state, "size=64k");
+  await using disk = await Disk.mount(home.state, "size=256k");
   // What fills it is not ours, and so must not be all that is there.
   Deno.mkdirSync(`${home.state}/exits`);
   disk.fill();

@@ -68,7 +68,7 @@ class Run implements Disposable {
     const environment = { PATH };
     const start = { id: 1, attempt: 1, token: TOKEN, directory, command, environment, ...bounds };
     const means = { stateDirectory: this.directory, script, setup: SETUP, program };
-    const spawned = new Spawner({ ...means, shell: this.shell }).spawn(start);
+    const spawned = new Spawner({ ...means, shell: this.shell }).spawnHere(start);
     assert("pid" in spawned);
     return spawned.pid;
   }
@@ -378,7 +378,7 @@ Deno.test("a CPU that is not there refuses the start, and leaves the thread as i
   const script = shimScript({ hasProgram: false, setsid: SETSID, softFileLimit: 1024 });
   const start = { id: 1, attempt: 1, token: TOKEN, directory: "/", command: ["true"] };
   const spawner = new Spawner({ stateDirectory: run.directory, script, setup: SETUP });
-  const spawned = spawner.spawn({ ...start, environment: {}, cpuSet: [8191] });
+  const spawned = spawner.spawnHere({ ...start, environment: {}, cpuSet: [8191] });
   assert("refused" in spawned && spawned.by === "node");
   assertMatch(spawned.refused, /CPUs 8191: Invalid argument/);
   assertEquals(cpuIds(), mine);

@@ -5,6 +5,8 @@ import { Chance } from "./chance.ts";
 import type { Child, Plan } from "./scripts.ts";
 import type { JournalFault, Where } from "./world.ts";
 
+export type Several = "cancel" | "hold" | "release";
+
 /** `seed`: for the chances within the action, so that leaving out another changes nothing in it. */
 export type Action =
   & { readonly seed: number }
@@ -21,8 +23,17 @@ export type Action =
       readonly pin?: Pin;
       readonly inPool: boolean;
       readonly hold: boolean;
+      /** Jobs of an array; 0 for a job alone. */
+      readonly size: number;
     }
     | { readonly kind: "hold" | "release" }
+    | {
+      readonly kind: "several";
+      readonly what: Several;
+      /** Of those that are known. */
+      readonly count: number;
+      readonly wholeArrays: boolean;
+    }
     | { readonly kind: "pool"; readonly limit: number; readonly paused: boolean }
     | { readonly kind: "askAgain" | "cancel" | "signal" | "prune" | "terminate" | "reboot" }
     | {
@@ -41,8 +52,13 @@ export type Action =
     | { readonly kind: "run"; readonly steps: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
+    /** Each call of a port takes so long. */
+    | { readonly kind: "slow"; readonly ms: number }
     | { readonly kind: "journal"; readonly fault: JournalFault; readonly count: number }
-    | { readonly kind: "disk" | "descriptors" | "processes" | "hints"; readonly isOut: boolean }
+    | {
+      readonly kind: "hang" | "disk" | "descriptors" | "processes" | "hints";
+      readonly isOut: boolean;
+    }
   );
 
 const JOURNAL_FAULTS: JournalFault[] = ["refuse", "full", "torn"];
@@ -72,6 +88,13 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "killShim" }),
     () => ({
       seed,
+      kind: "several",
+      what: chance.pick<Several>(["cancel", "cancel", "hold", "release", "release"]),
+      count: 1 + chance.below(8),
+      wholeArrays: chance.oneIn(2),
+    }),
+    () => ({
+      seed,
       kind: "journal",
       fault: chance.pick(JOURNAL_FAULTS),
       count: chance.pick([1, 1, 2, 10, 100]),
@@ -94,9 +117,11 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "sleep", ms: chance.below(20_000) }),
     () => ({ seed, kind: "suspend", ms: chance.below(100_000) }),
     () => ({ seed, kind: "jump", ms: chance.below(2e7) - 1e7 }),
+    () => ({ seed, kind: "slow", ms: chance.pick([0, 1, 1, 5, 20]) }),
     () => ({ seed, kind: "strangers", count: 1 + chance.below(30) }),
     () => ({ seed, kind: "reusePids" }),
     () => ({ seed, kind: "pidAttack" }),
+    () => ({ seed, kind: "hang", isOut: !chance.oneIn(3) }),
     () => ({ seed, kind: "disk", isOut: chance.oneIn(3) }),
     () => ({ seed, kind: "descriptors", isOut: chance.oneIn(3) }),
     () => ({ seed, kind: "processes", isOut: chance.oneIn(3) }),
@@ -120,6 +145,7 @@ function drawSubmit(chance: Chance, seed: number, key: string): Action {
     ignoresTerm: chance.oneIn(4),
     children: Array.from({ length: chance.oneIn(2) ? 0 : 1 + chance.below(2) }, child),
     isMissing: chance.oneIn(12),
+    isRemote: chance.oneIn(4),
   };
   return {
     seed,
@@ -134,5 +160,6 @@ function drawSubmit(chance: Chance, seed: number, key: string): Action {
     pin: chance.pick([undefined, undefined, "exclusive", "shared"]),
     inPool: chance.oneIn(4),
     hold: chance.oneIn(10),
+    size: chance.oneIn(6) ? 2 + chance.below(6) : 0,
   };
 }

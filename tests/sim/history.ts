@@ -4,12 +4,19 @@
  */
 
 import { isInvalid, readSpec } from "../../src/job/spec.ts";
-import { Refused } from "../../src/job/refusal.ts";
+import { cancel } from "../../src/supervisor/changes/cancel.ts";
+import { hold, release } from "../../src/supervisor/changes/hold.ts";
+import type { ChangeParts } from "../../src/supervisor/changes/parts.ts";
+import { prune } from "../../src/supervisor/changes/prune.ts";
+import type { Changed, Named } from "../../src/supervisor/changes/several.ts";
+import { signal } from "../../src/supervisor/changes/signal.ts";
+import { submit } from "../../src/supervisor/changes/submit.ts";
+import type { Decide } from "../../src/supervisor/loop.ts";
 import { Chance } from "./chance.ts";
 import type { Action } from "./actions.ts";
 import { commandOf, sleep } from "./scripts.ts";
-import { POOL, Truth, Violation } from "./truth.ts";
-import { CHECK_MS, type Life, World } from "./world.ts";
+import { type Fact, POOL, Truth, Violation } from "./truth.ts";
+import { CHECK_MS, World } from "./world.ts";
 
 export interface Outcome {
   readonly violation?: string;
@@ -65,22 +72,23 @@ class Player {
         return open.length > 0 ? this.#ask(chance.pick(open)) : undefined;
       }
       case "cancel":
-        return this.#change(chance, "cancel", (life, id) => {
-          life.requests.cancel(id);
-          truth.ofId(id)!.isCancelAsked = true;
-        });
+        return this.#change(chance, "cancel", cancel, (fact) => fact.isCancelAsked = true);
       case "signal":
-        return this.#change(chance, "signal", (life, id) => {
-          truth.ofId(id)!.isSignalled = true;
-          life.requests.signal(id, 18);
-        });
-      case "hold":
-      case "release":
         return this.#change(
           chance,
-          action.kind,
-          ({ requests }, id) => requests[action.kind](id, false),
+          "signal",
+          (changes, named) => signal(changes, named, 18),
+          (fact) => fact.isSignalled = true,
         );
+      case "several":
+        return this.#changeSeveral(action, chance);
+      case "slow":
+        world.callMs = action.ms;
+        return;
+      case "hold":
+        return this.#change(chance, "hold", hold);
+      case "release":
+        return this.#change(chance, "release", release);
       case "pool":
         return this.setPool(action.limit, action.paused);
       case "prune":
@@ -88,7 +96,7 @@ class Player {
         if (truth.unacknowledged().length > 0) return;
         return world.deliver(
           "prune",
-          ({ supervisor, requests }) => supervisor.request(() => requests.prune(0), () => {}),
+          ({ supervisor, changes }) => supervisor.request(prune(changes, 0), () => {}),
         );
       case "drain":
         return this.#drain(action.isOn);
@@ -137,6 +145,9 @@ class Player {
       case "journal":
         world.faults.journal = { kind: action.fault, left: action.count };
         return;
+      case "hang":
+        world.isHung = action.isOut;
+        return;
       case "disk":
         world.hadFaults = true;
         world.disk.isFull = action.isOut;
@@ -160,6 +171,8 @@ class Player {
     const { world, truth } = this;
     world.tell("-- settle");
     world.faults = {};
+    world.callMs = 0;
+    world.isHung = false;
     world.disk.isFull = false;
     world.crashAt(Infinity, "before");
     const chance = new Chance(1);
@@ -167,7 +180,7 @@ class Player {
     if (!world.life) world.start();
     world.deliver(
       "resume",
-      ({ supervisor, requests }) => supervisor.request(() => requests.setDraining(false), () => {}),
+      ({ supervisor }) => supervisor.request(() => supervisor.setDraining(false), () => {}),
     );
     for (let step = 0; step < SETTLE_STEPS && !truth.broken; step++) {
       world.step(chance);
@@ -197,15 +210,15 @@ class Player {
     if (roster.pools.get(POOL)?.paused) this.setPool(2, false);
     for (const job of roster.all()) {
       if (job.state !== "QUEUED" || !job.held) continue;
-      this.world.deliver(`release ${job.id}`, ({ supervisor, requests }) => {
-        supervisor.request(() => requests.release(job.id, false), () => {});
+      this.world.deliver(`release ${job.id}`, ({ supervisor, changes }) => {
+        supervisor.request(release(changes, one(job.id)), () => {});
       });
     }
   }
 
   #drain(isOn: boolean): void {
-    this.world.deliver(isOn ? "drain" : "resume", ({ supervisor, requests }) => {
-      supervisor.request(() => requests.setDraining(isOn), () => {});
+    this.world.deliver(isOn ? "drain" : "resume", ({ supervisor }) => {
+      supervisor.request(() => supervisor.setDraining(isOn), () => {});
     });
   }
 
@@ -218,47 +231,67 @@ class Player {
   }
 
   #submit(action: Action & { kind: "submit" }, chance: Chance): void {
-    const { key, plan, cpus, timeout, grace, priority, follows, inPool, hold, pin } = action;
+    const { key, plan, cpus, timeout, grace, priority, follows, inPool, hold, pin, size } = action;
     const known = this.truth.acknowledged();
     const after = follows && known.length > 0 ? [chance.pick(known)] : [];
-    this.truth.submitted(key, plan, timeout * 1000);
+    this.truth.submitted(key, plan, timeout * 1000, size);
     const command = commandOf(plan);
     const waits = { after, hold, pin, pool: inPool ? POOL : undefined };
-    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, ...waits });
+    const array = size > 0 ? `1-${size}` : undefined;
+    this.#specs.set(key, { key, command, cpus, timeout, grace, priority, ...waits, array });
     this.#ask(key);
   }
 
   #ask(key: string): void {
     const spec = readSpec(this.#specs.get(key));
     if (isInvalid(spec)) throw new Error(`${spec.field} ${spec.message}`);
-    const fact = this.truth.facts.get(key)!;
     this.world.deliver(
       `submit ${key}`,
       (life) =>
-        life.supervisor.request(() => life.requests.submit(spec, 0), (answer) => {
+        life.supervisor.request(submit(life.changes, spec, 0), (answer) => {
           if (life.isDead || !("value" in answer)) return;
-          const { id } = answer.value.job;
-          if (fact.id !== undefined && fact.id !== id) throw new Violation(`${key} has two jobs`);
-          fact.id = id;
-          fact.isAcknowledged = true;
-          this.world.tell(`acknowledged ${key} as ${id}`);
+          this.truth.onAcknowledged(key, answer.value.job.id);
+          this.world.tell(`acknowledged ${key} as ${answer.value.job.id}`);
         }),
     );
   }
 
-  #change(chance: Chance, what: string, change: (life: Life, id: number) => void): void {
+  #changeSeveral({ what, count, wholeArrays }: Action & { kind: "several" }, chance: Chance): void {
+    const known = this.truth.acknowledged();
+    if (known.length === 0) return;
+    const ids = Array.from({ length: count }, () => chance.oneIn(9) ? 9999 : chance.pick(known));
+    const named = { ids, wholeArrays, isList: true };
+    this.world.deliver(`${what} ${ids}${wholeArrays ? " with their arrays" : ""}`, (life) => {
+      const decide = { cancel, hold, release }[what](life.changes, named);
+      const noted: Decide<Changed> = (mayGoOn) => {
+        if (what === "cancel") this.truth.onCancelAsked(ids, wholeArrays);
+        return decide(mayGoOn);
+      };
+      life.supervisor.request(noted, (answer) => {
+        if (life.isDead || !("value" in answer)) return;
+        this.truth.onChanged(what, answer.value.outcomes ?? []);
+      });
+    });
+  }
+
+  #change(
+    chance: Chance,
+    what: string,
+    change: (changes: ChangeParts, named: Named) => Decide<unknown>,
+    note: (fact: Fact) => void = () => {},
+  ): void {
     const live = this.truth.acknowledged().filter((id) => !this.truth.hasEnded(id));
     const known = chance.oneIn(4) ? this.truth.acknowledged() : live;
     if (known.length === 0) return;
     const id = chance.pick(known);
-    this.world.deliver(`${what} ${id}`, (life) =>
-      life.supervisor.request(() => {
-        try {
-          change(life, id);
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-        }
-      }, () => {}));
+    this.world.deliver(`${what} ${id}`, (life) => {
+      const decide = change(life.changes, one(id));
+      const noted: Decide<unknown> = (mayGoOn) => {
+        note(this.truth.ofId(id)!);
+        return decide(mayGoOn);
+      };
+      life.supervisor.request(noted, () => {});
+    });
   }
 
   #kill(kind: "shim" | "leader", chance: Chance): void {
@@ -288,6 +321,10 @@ class Player {
     kernel.setsid(stranger);
     stranger.script = sleep(kernel.bootMs + chance.below(chance.oneIn(4) ? 20_000 : 50));
   }
+}
+
+function one(id: number): Named {
+  return { ids: [id], wholeArrays: false, isList: false };
 }
 
 /** Leaves out what it can while the history still breaks the same promise. */

@@ -22,6 +22,8 @@ export interface Process extends ProcessIdentity {
   state: "alive" | "zombie" | "gone";
   exit?: ExitStatus;
   ignoresTerm: boolean;
+  /** Of a leader that has not executed its command yet. */
+  startStep?: string;
   /** What it does, one step at a time; a step yields what it waits for before the next. */
   script?: Generator<Waiting, ExitStatus>;
   waiting: Waiting;
@@ -74,7 +76,8 @@ export class Kernel {
   observe(pid: number): Observed {
     const found = this.processes.get(pid);
     if (!found) return { kind: "absent" };
-    return { kind: "present", startTicks: found.startTicks, zombie: found.state === "zombie" };
+    const { startTicks, state, startStep } = found;
+    return { kind: "present", startTicks, zombie: state === "zombie", startStep };
   }
 
   /** Those that can take a step now. */

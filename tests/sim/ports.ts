@@ -20,6 +20,7 @@ import {
   type ProcessHandle,
   type ShimStart,
   SIGKILL,
+  type Spawned,
 } from "../../src/ports.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 import type { Process } from "./kernel.ts";
@@ -130,11 +131,19 @@ class SimulatedProcesses implements Processes {
     this.ground = { bootId: String(world.kernel.bootId), pidNamespace: "1" };
   }
 
-  spawn(start: ShimStart) {
+  /** It takes its time: what has become of it is told later. */
+  spawn(start: ShimStart, told: (spawned: Spawned) => void): void {
     const { world, life } = this;
-    return world.call(life, `spawn ${start.id}`, () => {
+    world.call(life, `spawn ${start.id}`, () => {
+      world.after(life, 0, () => told(this.#spawn(start)));
+    });
+  }
+
+  #spawn(start: ShimStart): Spawned {
+    const { world, life } = this;
+    return world.call(life, `exec ${start.id}`, () => {
       if (world.faults.noProcesses) {
-        return { refused: "Resource temporarily unavailable", by: "node" } as const;
+        return { refused: "Resource temporarily unavailable", by: "node" };
       }
       const { kernel, disk } = world;
       const { id: job, token } = start;
@@ -144,7 +153,8 @@ class SimulatedProcesses implements Processes {
         world.tell(`job ${id} runs`);
         world.witness.onExec(id);
       };
-      started.script = shim({ kernel, disk, onExec }, started, start);
+      const isHung = () => world.isHung;
+      started.script = shim({ kernel, disk, isHung, onExec }, started, start);
       world.tell(`job ${job} shim ${started.pid}`);
       return { pid: started.pid };
     });

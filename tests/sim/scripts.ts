@@ -23,6 +23,8 @@ export interface Plan {
   readonly children: readonly Child[];
   /** The command cannot be executed. */
   readonly isMissing: boolean;
+  /** Its directory is on a file system that may not answer. */
+  readonly isRemote: boolean;
 }
 
 export function commandOf(plan: Plan): string[] {
@@ -46,6 +48,8 @@ type Script = Generator<Waiting, ExitStatus>;
 export interface Ground {
   readonly kernel: Kernel;
   readonly disk: Disk;
+  /** Whether remote file systems do not answer now. */
+  readonly isHung: () => boolean;
   /** Called when a job's command is executed. */
   readonly onExec: (id: number) => void;
 }
@@ -95,6 +99,7 @@ function* written(
 function* lead(ground: Ground, self: Process, { id, command, cgroup }: ShimStart): Script {
   const { kernel, disk } = ground;
   const plan = planOf(command);
+  self.startStep = "entering its directory";
   yield {};
   yield* written(ground, id, () => (disk.writeLeader(id, identityOf(self)), true));
   yield {};
@@ -108,9 +113,10 @@ function* lead(ground: Ground, self: Process, { id, command, cgroup }: ShimStart
     return exit(NOT_STARTED);
   }
   self.cgroup = cgroup;
-  yield {};
+  yield { until: () => !plan.isRemote || !ground.isHung() };
   kernel.setsid(self);
   yield {};
+  self.startStep = undefined;
   ground.onExec(id);
   self.ignoresTerm = plan.ignoresTerm;
   const endMs = kernel.bootMs + plan.lastsMs;

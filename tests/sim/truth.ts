@@ -7,6 +7,8 @@ import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job
 import { MS_PER_TICK } from "../../src/job/identity.ts";
 import { SIGCONT, SIGKILL } from "../../src/ports.ts";
 import type { Process } from "./kernel.ts";
+import type { Outcome } from "../../src/supervisor/changes/several.ts";
+import type { Several } from "./actions.ts";
 import { type Plan, shellStatus } from "./scripts.ts";
 import { CAPACITY, type Witness, World } from "./world.ts";
 
@@ -33,7 +35,7 @@ interface Row {
 export const POOL = "p";
 
 /** What really happened to a job, by its key. */
-interface Fact {
+export interface Fact {
   readonly plan: Plan;
   readonly timeoutMs: number;
   isAcknowledged: boolean;
@@ -51,20 +53,35 @@ interface Fact {
   ranWhileLookedAt?: boolean;
   /** A stop that is decided in that moment may still come first. */
   endedWhileLookedAt?: boolean;
+  /** It was cancelled before it was started, and that is on disk. */
+  mustNotRun?: true;
   /** What its stop found: whether the leader lived then. */
   stoppedAlive?: boolean;
 }
 
-const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
+/** Those that can be seen. The jobs of an array are named by its key and their index. */
+const ROWS = `SELECT jobs.id, IIF(array_index IS NULL, key,
+    (SELECT key FROM jobs AS first WHERE first.id = jobs.array_id) || '[' || array_index || ']'
+  ) AS key, state, stopping, reason, exit_code, ended_at,
   allocated_cpus AS cpus, released, held, spec ->> 'pin' AS pin, cpu_set,
   json_extract(spec, '$.pool') AS pool
-  FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
+  FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id
+  WHERE NOT EXISTS (SELECT 1 FROM large_changes
+    WHERE kind = 'submit' AND jobs.id BETWEEN ids ->> '$[0][0]' AND ids ->> '$[0][1]')
+  ORDER BY jobs.id`;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
+
+/** Of the jobs of a submission. */
+function namesOf(key: string, size: number): string[] {
+  return size === 0 ? [key] : Array.from({ length: size }, (_, i) => `${key}[${i + 1}]`);
+}
 
 export class Truth implements Witness {
   readonly facts = new Map<string, Fact>();
   world!: World;
   #ended = new Map<number, string>();
+  /** What was read of ends whose rows had not been written. */
+  #readAs = new Map<number, string>();
   #stopping = new Set<number>();
   #inPool = 0;
   isShuttingDown = false;
@@ -73,18 +90,55 @@ export class Truth implements Witness {
   /** The first promise that was broken, wherever it was seen. */
   broken?: Violation;
 
-  submitted(key: string, plan: Plan, timeoutMs: number): Fact {
-    const fact: Fact = {
-      plan,
-      timeoutMs,
-      isAcknowledged: false,
-      isCancelAsked: false,
-      isSignalled: false,
-      runs: 0,
-      isHurt: false,
-    };
-    this.facts.set(key, fact);
-    return fact;
+  /** `size`: of the array, 0 for a job alone. */
+  submitted(key: string, plan: Plan, timeoutMs: number, size: number): void {
+    for (const name of namesOf(key, size)) {
+      this.facts.set(name, {
+        plan,
+        timeoutMs,
+        isAcknowledged: false,
+        isCancelAsked: false,
+        isSignalled: false,
+        runs: 0,
+        isHurt: false,
+      });
+    }
+  }
+
+  onAcknowledged(key: string, first: number): void {
+    const names = [...this.facts.keys()].filter((name) => name.replace(/\[.*/, "") === key);
+    names.forEach((name, i) => {
+      const fact = this.facts.get(name)!;
+      this.#must(fact.id === undefined || fact.id === first + i, `${name} has two jobs`);
+      fact.id = first + i;
+      fact.isAcknowledged = true;
+    });
+  }
+
+  onCancelAsked(ids: readonly number[], wholeArrays: boolean): void {
+    const arrays = this.world.database.prepare("SELECT array_id FROM jobs WHERE id = ?");
+    const members = this.world.database.prepare("SELECT id FROM jobs WHERE array_id = ?");
+    for (const id of ids) {
+      const array = wholeArrays ? arrays.get(id)?.array_id ?? null : null;
+      const all = array === null
+        ? [id]
+        : members.all(array).map(({ id }: Record<string, unknown>) => Number(id));
+      for (const each of all) {
+        const fact = this.ofId(each);
+        if (fact) fact.isCancelAsked = true;
+      }
+    }
+  }
+
+  /** What is told of a change is so for every reader from then on. */
+  onChanged(what: Several, outcomes: readonly Outcome[]): void {
+    for (const { id, state, stopping, held, error } of outcomes) {
+      const says = `${what} of ${id} tells ${state} ${stopping} ${held} ${error}`;
+      if (error || state === undefined) continue;
+      if (what === "cancel") this.#must(!LIVE.includes(state) || state !== "QUEUED", says);
+      if (what === "hold") this.#must(state !== "QUEUED" || held, says);
+      if (what === "release") this.#must(!held || state !== "QUEUED", says);
+    }
   }
 
   acknowledged(): number[] {
@@ -97,7 +151,8 @@ export class Truth implements Witness {
 
   /** Keys of the submissions that nobody has answered. */
   unacknowledged(): string[] {
-    return [...this.facts].filter(([, fact]) => !fact.isAcknowledged).map(([key]) => key);
+    const open = [...this.facts].filter(([, fact]) => !fact.isAcknowledged);
+    return [...new Set(open.map(([name]) => name.replace(/\[.*/, "")))];
   }
 
   hasEnded(id: number): boolean {
@@ -116,6 +171,7 @@ export class Truth implements Witness {
     const leader = this.#members(id).find(({ kind }) => kind === "leader")!;
     fact.startMs = leader.startTicks * MS_PER_TICK;
     this.#must(fact.runs === 1, `job ${id} was executed ${fact.runs} times`);
+    this.#must(!fact.mustNotRun, `job ${id} is executed after it was cancelled`);
     const state = this.#row(id)?.state;
     this.#must(state === "STARTING" || state === "RUNNING", `job ${id} is executed while ${state}`);
   }
@@ -161,10 +217,33 @@ export class Truth implements Witness {
     const rows = this.#rows();
     this.#checkCapacity(rows);
     for (const row of rows) this.#checkRow(row);
+    this.#checkReads(rows);
     const ids = new Set(rows.map(({ id }) => id));
     for (const [key, { id, isAcknowledged }] of this.facts) {
       if (!isAcknowledged || ids.has(id!)) continue;
       this.#must(this.#ended.has(id!), `job ${id} (${key}) is no longer in the journal`);
+    }
+  }
+
+  /** A change of many counts for every reader from its commit on, whichever rows are written. */
+  #checkReads(rows: readonly Row[]): void {
+    const changes = this.world.database.prepare("SELECT kind, ids FROM large_changes").all();
+    if (changes.length === 0) return;
+    const { journal } = this.world.life!.changes;
+    for (const { kind, ids } of changes) {
+      const ranges: [number, number][] = JSON.parse(String(ids));
+      for (const row of rows) {
+        const isIn = ranges.some(([first, last]) => first <= row.id && row.id <= last);
+        if (!isIn || (kind !== "cancel" && kind !== "dependency")) continue;
+        const seen = journal.job(row.id)!;
+        this.#must(seen.state !== "QUEUED", `job ${row.id} is read as QUEUED after its ${kind}`);
+        const told = `${seen.state} ${seen.reason} ${seen.exitCode ?? null} ${seen.endedAtMs}`;
+        if (seen.endedAtMs === undefined || row.state !== "QUEUED") continue;
+        this.#factOf(row.id).mustNotRun = true;
+        const before = this.#readAs.get(row.id) ?? told;
+        this.#must(before === told, `job ${row.id} was read as ${before}, is as ${told}`);
+        this.#readAs.set(row.id, told);
+      }
     }
   }
 
@@ -180,6 +259,8 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
+    const left = this.world.database.prepare("SELECT * FROM large_changes").all();
+    this.#must(left.length === 0, `changes are left: ${JSON.stringify(left)}`);
     const { cgroups } = this.world.kernel;
     this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
     const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
@@ -216,7 +297,8 @@ export class Truth implements Witness {
 
   #checkRow(row: Row): void {
     const { id, state, key } = row;
-    const fact = this.facts.get(key!)!;
+    // The key of an array goes with its first job.
+    const fact = this.ofId(id) ?? this.facts.get(key!)!;
     this.#must(fact.id === undefined || fact.id === id, `two jobs with the key ${key}`);
     fact.id = id;
     if (row.stopping && !this.#stopping.has(id)) {
@@ -225,6 +307,9 @@ export class Truth implements Witness {
       if (isAlive && fact.runs > 0) fact.stoppedAlive = true;
       else if (this.world.disk.recorded(id)) fact.stoppedAlive = false;
     }
+    const isEarly = state === "RUNNING" && fact.runs === 0 && !fact.isHurt &&
+      this.#members(id).some(({ startStep }) => startStep !== undefined);
+    this.#must(!isEarly, `job ${id} is RUNNING and has not executed its command`);
     const told = `${state} ${row.reason} ${row.exit_code} ${row.ended_at}`;
     const before = this.#ended.get(id);
     if (before !== undefined) {
@@ -232,6 +317,8 @@ export class Truth implements Witness {
     }
     if (LIVE.includes(state)) return;
     this.#ended.set(id, told);
+    const read = this.#readAs.get(id) ?? told;
+    this.#must(read === told, `job ${id} was read as ${read}, is ${told}`);
     this.#checkEnd(row, fact);
   }
 

@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/store/database.ts";
 import { JournalUnavailable } from "../../src/store/journal.ts";
 import { LogBounds } from "../../src/supervisor/log_bounds.ts";
-import { Requests } from "../../src/supervisor/requests.ts";
+import type { ChangeParts } from "../../src/supervisor/changes/parts.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { Upkeep } from "../../src/supervisor/upkeep.ts";
 import type { Chance } from "./chance.ts";
@@ -58,6 +58,8 @@ interface Timer {
 /** Fewer than it gives out, so that pinned jobs wait for one another. */
 const CPU_IDS = [0, 1, 2];
 export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
+/** So few that a history comes to it. */
+export const LARGE = 3;
 export const CHECK_MS = 300_000;
 const RETENTION_MS = 1e12;
 const LOG_LIMIT = 1e15;
@@ -66,7 +68,7 @@ const LOG_LIMIT = 1e15;
 export interface Life {
   readonly process: Process;
   readonly supervisor: Supervisor;
-  readonly requests: Requests;
+  readonly changes: ChangeParts;
   isDead: boolean;
 }
 
@@ -81,6 +83,10 @@ export class World {
   /** The supervisor is in the middle of a look. */
   isLooking = false;
   hasBallast = false;
+  /** Remote file systems do not answer. */
+  isHung = false;
+  /** How long each call of a port takes. */
+  callMs = 0;
   life?: Life;
   wallOffsetMs = 1.7e12;
   /** Counts while the node is awake: what timers go by. */
@@ -123,9 +129,16 @@ export class World {
       const ports = portsOf(this, life);
       this.hasBallast = this.chance.oneIn(2);
       const logBounds = new LogBounds({ ...ports, limitOf: () => LOG_LIMIT, reserve: 0 });
-      const parts = { ...ports, capacity: CAPACITY, cpuIds: CPU_IDS, logBounds, newToken };
+      const parts = {
+        ...ports,
+        capacity: CAPACITY,
+        cpuIds: CPU_IDS,
+        logBounds,
+        newToken,
+        large: LARGE,
+      };
       const supervisor = life.supervisor = new Supervisor(parts);
-      const requests = life.requests = new Requests({
+      const changes = life.changes = {
         ...parts,
         supervisor,
         maxQueued: 1000,
@@ -133,8 +146,8 @@ export class World {
         user: "root",
         retentionMs: RETENTION_MS,
         cannotRun: () => undefined,
-      });
-      const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: 10 });
+      };
+      const upkeep = new Upkeep({ ...parts, supervisor, changes, alertAbove: 10 });
       upkeep.start();
       supervisor.begin();
       const check = () => {
@@ -261,6 +274,8 @@ export class World {
     const isTime = crash !== undefined && --crash.calls <= 0;
     if (isTime && crash.where !== "after") this.#dieIn(`before ${name}`);
     if (this.chance.oneIn(8)) this.letGoOn();
+    this.kernel.bootMs += this.callMs;
+    this.monoMs += this.callMs;
     const result = act();
     if (isTime) this.#dieIn(`after ${name}`);
     return result;
@@ -301,7 +316,16 @@ let shared: DatabaseSync | undefined;
 /** One in memory for all worlds: to make its tables anew would take most of the time. */
 function emptyDatabase(): DatabaseSync {
   shared ??= openDatabase(":memory:", undefined);
-  for (const table of ["events", "resource_allocations", "jobs", "settings", "sqlite_sequence"]) {
+  for (
+    const table of [
+      "events",
+      "resource_allocations",
+      "jobs",
+      "settings",
+      "large_changes",
+      "sqlite_sequence",
+    ]
+  ) {
     shared.exec(`DELETE FROM ${table}`);
   }
   return shared;

@@ -58,7 +58,7 @@ function follow(journal: Journal, id: number, ...changes: Change[]): Job {
 Deno.test("a live job is read back as it was left, at every stage", () => {
   withJournal((journal) => {
     const { id } = journal.transact(() =>
-      journal.insertJob(spec({ cpus: 2, timeout: 9 }), 0, 1000)
+      journal.insertJob({ spec: spec({ cpus: 2, timeout: 9 }), uid: 0, atMs: 1000 })
     );
     for (const change of [starting, running, stopping]) {
       const left = follow(journal, id, change);
@@ -86,7 +86,9 @@ Deno.test("a live job is read back as it was left, at every stage", () => {
 
 Deno.test("an allocation is released once, and its time stays", () => {
   withJournal((journal, path) => {
-    const { id } = journal.transact(() => journal.insertJob(spec({ cpus: 2 }), 0, 1000));
+    const { id } = journal.transact(() =>
+      journal.insertJob({ spec: spec({ cpus: 2 }), uid: 0, atMs: 1000 })
+    );
     follow(journal, id, starting, running, ended);
     assertEquals(journal.transact(() => journal.releaseStale(9999, 9999)), []);
     journal.close();
@@ -109,7 +111,7 @@ Deno.test("an allocation is released once, and its time stays", () => {
 
 Deno.test("a fenced start gives its allocation back and counts as an attempt", () => {
   withJournal((journal) => {
-    const { id } = journal.transact(() => journal.insertJob(spec(), 0, 1000));
+    const { id } = journal.transact(() => journal.insertJob({ spec: spec(), uid: 0, atMs: 1000 }));
     follow(journal, id, starting, { kind: "fenced" });
     const [job] = journal.liveJobs();
     assertEquals([job!.state, job!.attempts, isStarted(job!)], ["QUEUED", 1, false]);
@@ -123,31 +125,37 @@ Deno.test("nothing of a failed transaction has happened", () => {
     let refused: unknown;
     try {
       journal.transact(() => {
-        journal.insertJob(spec({ key: "k" }), 0, 1);
-        journal.insertJob(spec({ key: "k" }), 0, 1);
+        journal.insertJob({ spec: spec({ key: "k" }), uid: 0, atMs: 1 });
+        journal.insertJob({ spec: spec({ key: "k" }), uid: 0, atMs: 1 });
       });
     } catch (error) {
       refused = error;
     }
     assert(refused instanceof JournalUnavailable);
-    assertEquals([journal.list({ limit: 9 }).length, journal.lastSequence()], [0, 0]);
+    assertEquals([journal.list({ limit: 9 }).jobs.length, journal.lastSequence()], [0, 0]);
   });
 });
 
 Deno.test("ids are never given twice, also after the last job was pruned or ids were reserved", () => {
   withJournal((journal) => {
-    const first = journal.transact(() => journal.insertJob(spec(), 0, 1)).id;
+    const first = journal.transact(() => journal.insertJob({ spec: spec(), uid: 0, atMs: 1 })).id;
     journal.transact(() => journal.removeJob(first));
-    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, first + 1);
+    assertEquals(
+      journal.transact(() => journal.insertJob({ spec: spec(), uid: 0, atMs: 1 })).id,
+      first + 1,
+    );
     journal.transact(() => journal.reserveIds(100, 5));
     journal.transact(() => journal.reserveIds(50, 5));
-    assertEquals(journal.transact(() => journal.insertJob(spec(), 0, 1)).id, 106);
+    assertEquals(
+      journal.transact(() => journal.insertJob({ spec: spec(), uid: 0, atMs: 1 })).id,
+      106,
+    );
   });
 });
 
 Deno.test("a second connection is kept out", () => {
   withJournal((journal, path) => {
-    journal.transact(() => journal.insertJob(spec(), 0, 1));
+    journal.transact(() => journal.insertJob({ spec: spec(), uid: 0, atMs: 1 }));
     const other = new DatabaseSync(path);
     let message = "";
     try {

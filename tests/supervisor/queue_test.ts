@@ -83,7 +83,7 @@ Deno.test("a job is ready once it is released, its time has come and those befor
       } else if (step === "completed") {
         isCompleted = true;
         queue.ended(1, true);
-      } else queue.replace(job = { ...job, held: step === "hold" });
+      } else queue.replaceAll([job = { ...job, held: step === "hold" }]);
       if (!isTime) assertEquals(queue.tellTime(99), 100);
       assertEquals(ready(queue), isTime && isCompleted && !job.held ? [2] : []);
       assertEquals(queue.size, 1);

@@ -1,6 +1,6 @@
 /** The interface grows and takes nothing back: what was written against the first one goes on to work. */
 
-import { assert, assertEquals } from "../assert.ts";
+import { assert } from "../assert.ts";
 import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
 
 /** What a member takes and gives, by the name of the field; an enum's values have no type. */
@@ -34,7 +34,10 @@ Deno.test("every type, method and error of the first interface is there as it wa
   const now = membersOf(INTERFACE_DESCRIPTION);
   for (const [name, fields] of FIRST) {
     for (const [field, type] of fields) {
-      assertEquals([name, field, now.get(name)?.get(field)], [name, field, type]);
+      const found = now.get(name)?.get(field);
+      // What a method takes may be left out since; what it gives may not.
+      const isSame = found === type || (name.startsWith("method ") && found === `?${type}`);
+      assert(isSame, `${name}: ${field} was ${type}, is ${found}`);
       assert(now.get(name)?.has(field), `${name} has lost ${field}`);
     }
   }

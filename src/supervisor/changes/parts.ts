@@ -1,0 +1,25 @@
+/** What the changes that clients ask for are made with. */
+
+import type { NodeLimits } from "../../job/node_limits.ts";
+import type { FullSpec, InvalidField } from "../../job/spec.ts";
+import type { Clock, Files } from "../../ports.ts";
+import type { Journal } from "../../store/journal.ts";
+import type { Amount } from "../lanes.ts";
+import type { Supervisor } from "../supervisor.ts";
+
+export interface ChangeParts {
+  readonly supervisor: Supervisor;
+  readonly journal: Journal;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly capacity: Amount;
+  readonly limits: NodeLimits;
+  readonly maxQueued: number;
+  /** The one user whose jobs can be run. */
+  readonly user: string;
+  readonly retentionMs: number;
+  /** A change of so many jobs is journaled as one, and written in batches. */
+  readonly large: number;
+  /** What the machine has against a job that could start now: its directory or command. */
+  readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
+}
