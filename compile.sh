@@ -65,6 +65,7 @@ fi
 # Not minified: measured, it does not start faster, and stack traces stay readable.
 # The banner is for bundled CommonJS (commander), which calls require("node:…").
 "$esbuild" main.ts --bundle --format=esm --platform=node --target=esnext --log-level=warning \
+  --loader:.varlink=text \
   --define:HOLDFAST_VERSION="\"$version\"" --define:HOLDFAST_COMMIT="\"$commit\"" \
   --banner:js='import { createRequire as makeRequire } from "node:module";
 const require = makeRequire("file:///holdfast");' \

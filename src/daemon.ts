@@ -75,7 +75,7 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
   const node = makeParts({ config, state, nodeName, isInit, log });
   const { parts, ground, limits, logs, reactor } = node;
   const { capacity, cgroups, clock, journal, processes } = parts;
-  catchUp({
+  const unknownRuns = catchUp({
     ...parts,
     ground: processes.ground,
     jobProcesses: (known) => jobProcesses(state, known),
@@ -92,7 +92,13 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
     retentionMs: config.retention * 1000,
     cannotRun,
   };
-  const upkeep = new Upkeep({ ...parts, supervisor, changes, alertAbove: config.alert_above });
+  const upkeep = new Upkeep({
+    ...parts,
+    supervisor,
+    changes,
+    alertAbove: config.alert_above,
+    unknownRuns,
+  });
   const recovery = upkeep.start();
 
   const about = {
@@ -112,6 +118,7 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
     streams: new Streams(journal, logs, (subscriber) => supervisor.subscribe(subscriber)),
     uid: Deno.uid() ?? 0,
     node: () => ({ ...about, ...supervisor.status, notReplaced, recovery }),
+    health: () => upkeep.health(),
   });
   const server = new Server(reactor, service, {
     message: config.max_message,

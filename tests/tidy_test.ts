@@ -32,6 +32,7 @@ const VERDICTS = ["family.ts", "usage.ts", "verdict.ts", ...PLANS].map((name) =>
 const DECISIONS = [
   "decide.ts",
   "ending_note.ts",
+  "health.ts",
   "schedule.ts",
   "queue.ts",
   "lanes.ts",
@@ -40,7 +41,7 @@ const DECISIONS = [
   "cpu_sets.ts",
   "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);
-const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
+const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts", "src/varlink/*.varlink"];
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
 const ROOTS = ["config.ts", "limit_text.ts", "paths.ts", "units.ts", "version.ts"].map((name) =>
@@ -54,7 +55,14 @@ const ROOMS: Room[] = [
   { files: VERDICTS, imports: [JOB, PORTS, ...VERDICTS], packages: [], pure: true },
   {
     files: DECISIONS,
-    imports: [JOB, PORTS, ...DECISIONS, "src/recover/verdict.ts", "src/units.ts"],
+    imports: [
+      JOB,
+      PORTS,
+      ...DECISIONS,
+      "src/recover/verdict.ts",
+      "src/supervisor/turn_times.ts",
+      "src/units.ts",
+    ],
     packages: [],
     pure: true,
   },

@@ -6,6 +6,7 @@ import { globals, withClient } from "./connection.ts";
 import { cancel } from "./cancel.ts";
 import { daemon } from "./daemon.ts";
 import { AllTold, EXIT, tell } from "./failure.ts";
+import { health } from "./health.ts";
 import { history } from "./history.ts";
 import { hold, release } from "./hold.ts";
 import { list } from "./list.ts";
@@ -42,6 +43,7 @@ const VERBS: Record<string, () => Command> = {
   resubmit,
   history,
   node,
+  health,
   drain,
   resume,
   pools,

@@ -31,8 +31,11 @@ export interface CatchUpParts {
   readonly jobProcesses: (known: ReadonlySet<number>) => readonly JobProcess[];
 }
 
-/** To be called before any job is read into memory. Throws JournalUnavailable. */
-export function catchUp(parts: CatchUpParts): void {
+/**
+ * To be called before any job is read into memory. Returns how many runs belong to no job of the
+ * journal. Throws JournalUnavailable.
+ */
+export function catchUp(parts: CatchUpParts): number {
   const { journal, files, log, jobProcesses } = parts;
   // A queue can be long, and almost none of it has left anything.
   const processes = lookFor(() => jobProcesses(knownPids(journal.liveJobs([]))), log);
@@ -49,7 +52,7 @@ export function catchUp(parts: CatchUpParts): void {
       if (job) follow(parts, job, found);
     }
   });
-  tell([...remains.values()].filter(({ id }) => !live.has(id)), log);
+  return tell([...remains.values()].filter(({ id }) => !live.has(id)), log);
 }
 
 /** Claims and exit records tell of almost every run; processes, of those whose claim is gone. */
@@ -74,7 +77,7 @@ function follow({ journal, clock, ground, log }: CatchUpParts, before: LiveJob, 
   log.warn("the journal is older than its run", facts);
 }
 
-function tell(unknown: readonly Remains[], log: Log): void {
+function tell(unknown: readonly Remains[], log: Log): number {
   const doing = "left as it is";
   for (const { id, hasDirectory, claimed, processes } of unknown.slice(0, MOST_TOLD)) {
     if (hasDirectory) {
@@ -92,11 +95,13 @@ function tell(unknown: readonly Remains[], log: Log): void {
   const runs = unknown.filter(({ hasDirectory, processes }) =>
     hasDirectory || processes.length > 0
   );
-  if (runs.length === 0) return;
-  log.alert("the journal is older than what has run", {
-    jobs: runs.length,
-    next: "holdfast rebuild --force gives them rows, on a stopped supervisor",
-  });
+  if (runs.length > 0) {
+    log.alert("the journal is older than what has run", {
+      jobs: runs.length,
+      next: "holdfast rebuild --force gives them rows, on a stopped supervisor",
+    });
+  }
+  return runs.length;
 }
 
 function knownPids(jobs: readonly LiveJob[]): Set<number> {

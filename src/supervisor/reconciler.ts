@@ -169,9 +169,15 @@ export class Reconciler {
     return this.#notes.get(id);
   }
 
-  /** Jobs whose commands have not been executed yet, and should have been long ago. */
-  get hanging(): number {
-    return this.#hanging.size;
+  /** Ids of jobs whose commands have not been executed yet, and should have been long ago. */
+  get hanging(): Iterable<number> {
+    return this.#hanging;
+  }
+
+  /** Ids of jobs of which SIGKILL does not end every process. */
+  get unkillable(): number[] {
+    return [...this.#progress].filter(([, { kills }]) => kills >= KILLS_BEFORE_TOLD)
+      .map(([id]) => id);
   }
 
   /** Forgets a job that has ended or gone back to the queue. */

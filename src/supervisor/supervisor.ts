@@ -16,6 +16,7 @@ import { Aftermath } from "./aftermath.ts";
 import { hasEndedByItself } from "./decide.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Forecast } from "./forecast.ts";
+import { type Health, healthOf } from "./health.ts";
 import { inParts } from "./in_parts.ts";
 import { LargeChanges } from "./large_changes.ts";
 import type { Amount } from "./lanes.ts";
@@ -139,6 +140,19 @@ export class Supervisor {
       cannotStart: this.#dispatcher.cannotStart,
       shortOfSpace: this.parts.logBounds.shortage,
     };
+  }
+
+  /** `orphans`: what has been found that belongs to no job. */
+  health(orphans: number): Health {
+    const jobs = (ids: Iterable<number>) =>
+      [...ids].map((id) => this.roster.get(id)).filter((job) => job !== undefined);
+    return healthOf({
+      ...this.status,
+      unkillable: jobs(this.#reconciler.unkillable),
+      hanging: jobs(this.#reconciler.hanging),
+      orphans,
+      latency: this.#loop.times.worst,
+    });
   }
 
   get isClosing(): boolean {

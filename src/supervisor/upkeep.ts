@@ -12,6 +12,7 @@ import { report } from "../recover/report.ts";
 import type { Journal } from "../store/journal.ts";
 import type { ChangeParts } from "./changes/parts.ts";
 import { prune } from "./changes/prune.ts";
+import type { Health } from "./health.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface UpkeepParts {
@@ -24,6 +25,8 @@ export interface UpkeepParts {
   readonly log: Log;
   /** More interrupted jobs than this raise an alert. */
   readonly alertAbove: number;
+  /** That were found at the start, and belong to no job of the journal. */
+  readonly unknownRuns: number;
 }
 
 /** `at`: RFC 3339 in UTC. */
@@ -32,7 +35,16 @@ export type Recovered = { readonly at: string; readonly durationMs: number } & C
 const STALE_ALLOCATION_MS = 48 * 3_600_000;
 
 export class Upkeep {
+  #unknownEnds = 0;
+  #unknownCgroups = 0;
+
   constructor(private readonly parts: UpkeepParts) {}
+
+  /** How it is now. */
+  health(): Health {
+    const { supervisor, unknownRuns } = this.parts;
+    return supervisor.health(unknownRuns + this.#unknownEnds + this.#unknownCgroups);
+  }
 
   /** Takes back what the last supervisor has left. Throws JournalUnavailable. */
   start(): Recovered {
@@ -59,7 +71,14 @@ export class Upkeep {
     supervisor.request(() => this.#releaseStale(), () => {});
     this.#sweepExitRecords(() => {});
     this.#sweepCgroups(() => {});
-    supervisor.request(prune(changes), () => {});
+    supervisor.request(prune(changes), () => this.#tellHealth());
+  }
+
+  #tellHealth(): void {
+    const { faults, running, queued, turnMs, commitMs } = this.health();
+    const facts = { running, queued, turnMs, commitMs };
+    if (faults.length === 0) this.parts.log.info("healthy", facts);
+    else this.parts.log.warn("somebody should look", { ...facts, faults: faults.join("; ") });
   }
 
   #recover(): Recovered {
@@ -79,10 +98,13 @@ export class Upkeep {
   /** Records of ends that were committed, and that nobody came to remove. */
   #sweepExitRecords(onUnknown: (id: number) => void): void {
     const { journal, files } = this.parts;
+    this.#unknownEnds = 0;
     for (const id of files.exitIds()) {
       const state = journal.stateOf(id);
-      if (state === undefined) onUnknown(id);
-      else if (isEndState(state)) files.removeExitRecord(id);
+      if (state === undefined) {
+        this.#unknownEnds++;
+        onUnknown(id);
+      } else if (isEndState(state)) files.removeExitRecord(id);
     }
   }
 
@@ -90,9 +112,12 @@ export class Upkeep {
   #sweepCgroups(onPopulated: (directory: string) => void): void {
     const { supervisor, cgroups } = this.parts;
     if (!cgroups) return;
+    this.#unknownCgroups = 0;
     const live = new Set(supervisor.roster.started().map((job) => cgroupOf(job, cgroups)));
     for (const directory of cgroups.directories()) {
-      if (!live.has(directory) && !cgroups.remove(directory)) onPopulated(directory);
+      if (live.has(directory) || cgroups.remove(directory)) continue;
+      this.#unknownCgroups++;
+      onPopulated(directory);
     }
   }
 

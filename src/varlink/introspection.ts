@@ -1,7 +1,8 @@
 /** The org.varlink.service interface, by which a client learns what a service offers. */
 
 import { version } from "../version.ts";
-import { INTERFACE_DESCRIPTION, INTERFACE_NAME } from "./interface.ts";
+import { INTERFACE_NAME } from "./interface.ts";
+import INTERFACE_DESCRIPTION from "./io.holdfast.varlink" with { type: "text" };
 import type { Call } from "./connection.ts";
 
 export const SERVICE = "org.varlink.service";

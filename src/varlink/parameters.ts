@@ -51,6 +51,7 @@ const parameters = {
     ),
   ),
   Node: v.strictObject({}),
+  Health: v.strictObject({}),
   Drain: v.strictObject({}),
   Resume: v.strictObject({}),
   Pools: v.strictObject({}),

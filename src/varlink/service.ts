@@ -13,7 +13,7 @@ import { signal, signalNumber } from "../supervisor/changes/signal.ts";
 import { readAsked, submit } from "../supervisor/changes/submit.ts";
 import { type Answer, type Decide, UNFINISHED } from "../supervisor/loop.ts";
 import type { JobRecord } from "../store/records.ts";
-import { INTERFACE_NAME, type NodeStatus } from "./interface.ts";
+import { type HealthStatus, INTERFACE_NAME, type NodeStatus } from "./interface.ts";
 import { introspect, SERVICE } from "./introspection.ts";
 import {
   InvalidParameter,
@@ -31,6 +31,7 @@ export interface ServiceParts extends ChangeParts {
   readonly log: Log;
   readonly uid: number;
   readonly node: () => NodeStatus;
+  readonly health: () => HealthStatus;
 }
 
 type Handlers = { [M in MethodName]: (call: Call, parameters: Parameters<M>) => void };
@@ -165,6 +166,12 @@ function handlers(
     },
     Logs: (call, parameters) => known(call, parameters.id, () => streams.logs(call, parameters)),
     Node: (call) => call.reply({ node: node() }),
+    Health: (call) =>
+      // A commit shows that the journal can be written; that it cannot is an answer too.
+      supervisor.request(
+        () => journal.setSetting("written", String(clock.wallMs())),
+        () => call.reply({ health: parts.health() }),
+      ),
     Drain: (call) => setDraining(call, true),
     Resume: (call) => setDraining(call, false),
     Pools: (call) => call.reply({ pools: supervisor.roster.pools.all() }),

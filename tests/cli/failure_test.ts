@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { askToEnd } from "../../src/cli/cancel.ts";
 import { Failure, tell } from "../../src/cli/failure.ts";
 import { type Client, NoSupervisor, VarlinkError } from "../../src/varlink/client.ts";
-import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
+import INTERFACE_DESCRIPTION from "../../src/varlink/io.holdfast.varlink" with { type: "text" };
 import { NoPlace } from "../../src/paths.ts";
 
 const REFUSALS: Record<string, number> = {

@@ -6,7 +6,7 @@ import { BINARY, Home, type Output, until } from "./home.ts";
 
 const VERBS = [
   "daemon submit run cancel status list wait logs watch signal hold release resubmit",
-  "history node drain resume pools set-pool remove-pool pause-pool resume-pool",
+  "history node health drain resume pools set-pool remove-pool pause-pool resume-pool",
   "prune recover rebuild upgrade",
 ].join(" ").split(" ");
 

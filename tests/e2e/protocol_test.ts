@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { Home, IS_ROOT, until } from "./home.ts";
-import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
+import INTERFACE_DESCRIPTION from "../../src/varlink/io.holdfast.varlink" with { type: "text" };
 
 /** A connection that sends whatever bytes it likes. */
 class RawPeer implements Disposable {

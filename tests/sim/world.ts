@@ -147,7 +147,13 @@ export class World {
         retentionMs: RETENTION_MS,
         cannotRun: () => undefined,
       };
-      const upkeep = new Upkeep({ ...parts, supervisor, changes, alertAbove: 10 });
+      const upkeep = new Upkeep({
+        ...parts,
+        supervisor,
+        changes,
+        alertAbove: 10,
+        unknownRuns: 0,
+      });
       upkeep.start();
       supervisor.begin();
       const check = () => {

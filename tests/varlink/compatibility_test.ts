@@ -1,7 +1,7 @@
 /** The interface grows and takes nothing back: what was written against the first one goes on to work. */
 
 import { assert } from "../assert.ts";
-import { INTERFACE_DESCRIPTION } from "../../src/varlink/interface.ts";
+import INTERFACE_DESCRIPTION from "../../src/varlink/io.holdfast.varlink" with { type: "text" };
 
 /** What a member takes and gives, by the name of the field; an enum's values have no type. */
 type Fields = Map<string, string | undefined>;
