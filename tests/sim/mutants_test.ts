@@ -30,7 +30,7 @@ const MUTANTS: Mutant[] = [
   {
     fault: "the exit record is removed before the end is committed",
     file: "src/supervisor/supervisor.ts",
-    from: "this.#aftermath.then(() => files.removeExitRecord(id));",
+    from: "aftermath.then(() => files.removeExitRecord(id));",
     to: "files.removeExitRecord(id);",
   },
   {
@@ -59,14 +59,15 @@ const MUTANTS: Mutant[] = [
   },
   {
     fault: "a submission is acknowledged before it is durable",
-    file: "src/supervisor/supervisor.ts",
-    from: "const answers = requests.map(answer);",
-    to: "const answers = requests.map(answer); requests.forEach((r, i) => r.respond(answers[i]!));",
+    file: "src/supervisor/loop.ts",
+    from: "this.#answers.push(answer(request, mayAnswer));",
+    to: "const told = answer(request, mayAnswer); this.#answers.push(told); " +
+      "if (told !== UNFINISHED) request.respond(told);",
   },
   {
     fault: "memory keeps what the journal has refused",
-    file: "src/supervisor/supervisor.ts",
-    from: "this.#try(() => this.#load());",
+    file: "src/supervisor/loop.ts",
+    from: "this.#try(() => load());",
     to: "",
   },
   {
@@ -102,8 +103,8 @@ const MUTANTS: Mutant[] = [
   {
     fault: "cgroups of jobs that are just being started are swept",
     file: "src/supervisor/upkeep.ts",
-    from: "!live.has(directory) && !cgroups.remove(directory)",
-    to: "!cgroups.remove(directory)",
+    from: "if (live.has(directory) || cgroups.remove(directory)) continue;",
+    to: "if (cgroups.remove(directory)) continue;",
   },
   {
     fault: "a stop that comes too late takes the place of a job's own end",
@@ -136,9 +137,45 @@ const MUTANTS: Mutant[] = [
     to: "",
   },
   {
+    fault: "what many jobs have been cancelled by is forgotten when the supervisor dies",
+    file: "src/supervisor/supervisor.ts",
+    from: "this.largeChanges.load();",
+    to: "",
+  },
+  {
+    fault: "a job that is to end with many others starts meanwhile",
+    file: "src/supervisor/large_changes.ts",
+    from: "roster.takeOut(queued);",
+    to: "",
+  },
+  {
+    fault: "readers see of a change of many jobs what has been written of it",
+    file: "src/store/overlay.ts",
+    from: 'return ends && state === "QUEUED" ? "CANCELLED" : state;',
+    to: "return state;",
+  },
+  {
+    fault: "an array whose submission was broken off is left half written",
+    file: "src/supervisor/large_changes.ts",
+    from: 'if (change.kind === "submit") journal.removeUnseen(change);',
+    to: 'if (change.kind === "submit") journal.endLargeChange(change);',
+  },
+  {
+    fault: "what is left to be written of a job is passed by when it changes",
+    file: "src/supervisor/supervisor.ts",
+    from: "if (mayJournal) largeChanges.settle(id);",
+    to: "",
+  },
+  {
+    fault: "a job is told as running before its command is executed",
+    file: "src/recover/verdict.ts",
+    from: 'if (isPreparing(job, seen)) return { kind: "keep" };',
+    to: "",
+  },
+  {
     fault: "lost hints are not made up for",
     file: "src/supervisor/upkeep.ts",
-    from: "supervisor.childrenEnded();\n    if (supervisor.status.running > 0) this.#recover();",
+    from: "supervisor.childrenEnded();\n    supervisor.check((found) => this.#report(found));",
     to: "",
   },
 ];

@@ -3,6 +3,7 @@
  * once, ends once and truly, is released when nobody of it is left, and no stranger is signalled.
  */
 
+import type { StatementSync } from "node:sqlite";
 import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
 import { MS_PER_TICK } from "../../src/job/identity.ts";
 import { SIGCONT, SIGKILL } from "../../src/ports.ts";
@@ -79,6 +80,7 @@ function namesOf(key: string, size: number): string[] {
 export class Truth implements Witness {
   readonly facts = new Map<string, Fact>();
   world!: World;
+  readonly #statements = new Map<string, StatementSync>();
   #ended = new Map<number, string>();
   /** What was read of ends whose rows had not been written. */
   #readAs = new Map<number, string>();
@@ -116,13 +118,12 @@ export class Truth implements Witness {
   }
 
   onCancelAsked(ids: readonly number[], wholeArrays: boolean): void {
-    const arrays = this.world.database.prepare("SELECT array_id FROM jobs WHERE id = ?");
-    const members = this.world.database.prepare("SELECT id FROM jobs WHERE array_id = ?");
     for (const id of ids) {
-      const array = wholeArrays ? arrays.get(id)?.array_id ?? null : null;
-      const all = array === null
-        ? [id]
-        : members.all(array).map(({ id }: Record<string, unknown>) => Number(id));
+      const [row] = this.#all("SELECT array_id FROM jobs WHERE id = ?", id);
+      const members = wholeArrays && row?.array_id
+        ? this.#all("SELECT id FROM jobs WHERE array_id = ?", Number(row.array_id))
+        : [];
+      const all = members.length > 0 ? members.map(({ id }) => Number(id)) : [id];
       for (const each of all) {
         const fact = this.ofId(each);
         if (fact) fact.isCancelAsked = true;
@@ -227,7 +228,7 @@ export class Truth implements Witness {
 
   /** A change of many counts for every reader from its commit on, whichever rows are written. */
   #checkReads(rows: readonly Row[]): void {
-    const changes = this.world.database.prepare("SELECT kind, ids FROM large_changes").all();
+    const changes = this.#all("SELECT kind, ids FROM large_changes");
     if (changes.length === 0) return;
     const { journal } = this.world.life!.changes;
     for (const { kind, ids } of changes) {
@@ -259,7 +260,7 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
-    const left = this.world.database.prepare("SELECT * FROM large_changes").all();
+    const left = this.#all("SELECT * FROM large_changes");
     this.#must(left.length === 0, `changes are left: ${JSON.stringify(left)}`);
     const { cgroups } = this.world.kernel;
     this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
@@ -276,7 +277,7 @@ export class Truth implements Witness {
     const before = this.#inPool;
     this.#inPool = held.filter(({ pool }) => pool === POOL).length;
     if (this.#inPool <= before) return;
-    const row = this.world.database.prepare("SELECT * FROM pools WHERE name = ?").get(POOL);
+    const [row] = this.#all("SELECT * FROM pools WHERE name = ?", POOL);
     const limit = row?.paused ? 0 : row?.job_limit ?? Infinity;
     this.#must(this.#inPool <= Number(limit), `${this.#inPool} jobs of a pool of ${limit} run`);
   }
@@ -372,9 +373,8 @@ export class Truth implements Witness {
 
   /** The audit trail leads to the state, by transitions that exist. */
   #checkEvents({ id, state }: Row): void {
-    const events = this.world.database.prepare(
-      "SELECT state FROM events WHERE job_id = ? ORDER BY sequence",
-    ).all(id).map((event: Record<string, unknown>) => String(event.state));
+    const events = this.#all("SELECT state FROM events WHERE job_id = ? ORDER BY sequence", id)
+      .map((event) => String(event.state));
     const allowed: Record<string, string[]> = {
       QUEUED: ["QUEUED", "STARTING", "FAILED", "CANCELLED"],
       STARTING: ["STARTING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
@@ -405,7 +405,14 @@ export class Truth implements Witness {
   }
 
   #rows(): Row[] {
-    return this.world.database.prepare(ROWS).all() as unknown as Row[];
+    return this.#all(ROWS) as unknown as Row[];
+  }
+
+  /** Prepared once: most of a history's time would go into that. */
+  #all(sql: string, ...values: (string | number)[]): Record<string, unknown>[] {
+    let statement = this.#statements.get(sql);
+    if (!statement) this.#statements.set(sql, statement = this.world.database.prepare(sql));
+    return statement.all(...values);
   }
 
   /** Kept, since the supervisor's code may catch what is thrown. */
