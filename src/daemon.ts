@@ -10,7 +10,6 @@ import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { cannotHoldCgroups } from "./host/cgroup_ground.ts";
 import { takeLock } from "./host/lock.ts";
-import { cannotRun } from "./host/lookup.ts";
 import { notify } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
@@ -90,7 +89,6 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
     maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
-    cannotRun,
   });
   const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: config.alert_above });
   const recovery = upkeep.start();

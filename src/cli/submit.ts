@@ -22,16 +22,16 @@ import {
 } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
 import { print, printJson, report } from "./output.ts";
+import { refuseUnrunnable } from "./runnable.ts";
 import { find, jobsOf } from "./targets.ts";
 import { verb } from "./verb.ts";
 
 export function submit(): Command {
   const command = addSpecOptions(verb("submit", "hand a job to the supervisor; prints its id"))
     .action(async (words: string[]) => {
-      const reply = await withClient(
-        command,
-        (client) => submitTo(client, command, readSpec(command, words)),
-      );
+      const spec = readSpec(command, words);
+      await refuseUnrunnable(command, spec);
+      const reply = await withClient(command, (client) => submitTo(client, command, spec));
       reportJob(command, reply, reply.created ? "was submitted" : "was submitted before");
     });
   return withExamples(

@@ -33,8 +33,6 @@ export interface RequestsParts {
   /** The one user whose jobs can be run. */
   readonly user: string;
   readonly retentionMs: number;
-  /** What the machine has against a job that could start now: its directory or command. */
-  readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
 }
 
 const MAX_ARRAY_BYTES = 2 ** 28;
@@ -149,7 +147,7 @@ export class Requests {
   }
 
   #cannotRun(spec: FullSpec, indexes?: readonly number[]): InvalidField | undefined {
-    const { capacity, user, journal, cannotRun, supervisor } = this.parts;
+    const { capacity, user, journal, supervisor } = this.parts;
     if (spec.cpus > capacity.cpus) {
       return {
         field: "cpus",
@@ -171,11 +169,9 @@ export class Requests {
     const tooBig = indexes && tooBigArray(spec, indexes.length);
     if (tooBig) return { field: "array", message: tooBig };
     const unknown = spec.after.find((id) => !journal.stateOf(id));
-    if (unknown !== undefined) {
-      return { field: "after", message: `names job ${unknown}, which is not known` };
-    }
-    // What the jobs before it will make cannot be looked for now.
-    return spec.after.length > 0 ? undefined : cannotRun(spec);
+    return unknown === undefined
+      ? undefined
+      : { field: "after", message: `names job ${unknown}, which is not known` };
   }
 }
 

@@ -132,7 +132,6 @@ export class World {
         limits: { defaults: {}, maxima: {}, cpuIds: CPU_IDS, canLimitProcesses: false },
         user: "root",
         retentionMs: RETENTION_MS,
-        cannotRun: () => undefined,
       });
       const upkeep = new Upkeep({ ...parts, supervisor, requests, alertAbove: 10 });
       upkeep.start();
