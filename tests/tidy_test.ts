@@ -40,7 +40,7 @@ const DECISIONS = [
   "cpu_sets.ts",
   "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);
-const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts"];
+const WIRE = ["interface.ts", "framing.ts", "unfinished.ts"].map((name) => `src/varlink/${name}`);
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
 const ROOTS = ["config.ts", "limit_text.ts", "paths.ts", "units.ts", "version.ts"].map((name) =>

@@ -266,6 +266,15 @@ export async function until<T>(
   }
 }
 
+/** An answer that must come within 10 s; fails where who gives it hangs. */
+export async function soon<T>(answer: Promise<T>, what: string): Promise<T> {
+  let timer: number | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`${what} is not answered`)), 10_000);
+  });
+  return await Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
 /** Writes a line into a FIFO without waiting for a reader. */
 export function tell(path: string, line: number): void {
   using fifo = Deno.openSync(path, { read: true, write: true });

@@ -1,7 +1,7 @@
 /** Paths that users name and that do not answer: they hang who named them, and never the supervisor. */
 
 import { assertEquals } from "../assert.ts";
-import { BINARY, Home, until } from "./home.ts";
+import { BINARY, Home, soon, until } from "./home.ts";
 import { HungDisk, NO_HUNG_DISK } from "./hung_disk.ts";
 
 if (NO_HUNG_DISK) console.log(`skipped, since ${NO_HUNG_DISK}`);
@@ -53,13 +53,4 @@ Deno.test({
 /** Whether it waits for the answer of a file system in user space. */
 function isHung(pid: number): boolean {
   return /request_wait_answer|fuse/.test(Deno.readTextFileSync(`/proc/${pid}/wchan`));
-}
-
-/** Fails where the supervisor hangs too. */
-async function soon<T>(answer: Promise<T>, what: string): Promise<T> {
-  let timer: number | undefined;
-  const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`${what} is not answered`)), 10_000);
-  });
-  return await Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
