@@ -24,6 +24,7 @@ import { Requests } from "./supervisor/requests.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
 import type { NotReplaced } from "./varlink/interface.ts";
+import { onUncaught } from "./uncaught.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
@@ -65,6 +66,8 @@ function settings(flags: Flags): Settings {
 
 async function supervise({ config, where, log }: Settings, isBurst: boolean): Promise<void> {
   const began = Date.now();
+  // What is true is on disk, and looked at again: jobs are better off than with nobody there.
+  onUncaught((error) => log.error("failed", { what: String(error) }));
   const isInit = Deno.pid === 1;
   prepare(where);
   const { state, socket } = where;

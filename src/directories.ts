@@ -4,6 +4,7 @@
  */
 
 import { resolve } from "node:path";
+import { calledIn } from "./called.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { cString, errorText, lastErrno, libc } from "./host/libc.ts";
 import { runtimeDirectory, stateDirectory } from "./paths.ts";
@@ -27,11 +28,11 @@ interface Kind {
 const STATE: Kind = { what: "state directory", flag: "--state-dir", key: "state_dir" };
 const RUNTIME: Kind = { what: "runtime directory", flag: "--runtime-dir", key: "runtime_dir" };
 
-/** Throws NoPlace. */
+/** Throws NoPlace, ConfigError, NotText. */
 export function places(config: Config): Places {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  const state = absolute(stateDirectory(config.state_dir, surroundings));
-  const runtime = absolute(runtimeDirectory(config.runtime_dir, surroundings));
+  const state = absolute(STATE, stateDirectory(config.state_dir, surroundings));
+  const runtime = absolute(RUNTIME, runtimeDirectory(config.runtime_dir, surroundings));
   return { state, runtime, socket: `${runtime}/control.sock` };
 }
 
@@ -100,8 +101,11 @@ function attempt(kind: Kind, path: string, problem: string, body: () => void): v
 }
 
 /** Without the dots of a relative path: it must lead there when the working directory is gone. */
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : resolve(path);
+function absolute(kind: Kind, path: string): string {
+  if (path.startsWith("/")) return path;
+  const here = calledIn();
+  if (here !== undefined) return resolve(here, path);
+  throw unusable(kind, path, "begins in a directory that has been removed");
 }
 
 function unusable({ what, flag, key }: Kind, path: string, problem: string): ConfigError {

@@ -1,6 +1,8 @@
 /** Picks the verb. Only the verb that was called is made, since each costs start-up time. */
 
 import { Command, CommanderError } from "commander";
+import { typedWords } from "../called.ts";
+import { onUncaught } from "../uncaught.ts";
 import { commit, version } from "../version.ts";
 import { globals, withClient } from "./connection.ts";
 import { cancel } from "./cancel.ts";
@@ -67,19 +69,26 @@ A first job:
   $ holdfast run echo hello`;
 
 /** Returns the exit code. */
-export async function main(typed: string[]): Promise<number> {
+export async function main(): Promise<number> {
+  onUncaught((error) => Deno.exit(told(error)));
   try {
-    const { root, words } = prepare(typed);
+    const { root, words } = prepare(typedWords());
     await root.parseAsync(words, { from: "user" });
     return EXIT.done;
   } catch (error) {
-    // Commander has printed what was wrong, or the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode;
-    if (error instanceof ReaderGone) return EXIT.done;
-    const { message, exitCode } = tell(error);
-    complain(message);
-    return exitCode;
+    return told(error);
   }
+}
+
+/** The exit code of a failure that has been told. */
+function told(error: unknown): number {
+  // Commander has printed what was wrong, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof ReaderGone) return EXIT.done;
+  const { message, exitCode } = tell(error);
+  complain(message);
+  const { verb = "" } = read(addGlobals(new Command()), Deno.args);
+  return LIKE_JOB.includes(verb) ? EXIT.notTheJob : exitCode;
 }
 
 /** What was typed: its verb, and the words with `help VERB` and `--help VERB` made `VERB --help`. */
