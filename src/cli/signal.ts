@@ -13,7 +13,7 @@ import { verb } from "./verb.ts";
 export function signal(): Command {
   const command = verb("signal", "send a signal to a job's process group")
     .argument("<id>", "id of the job or array", jobId)
-    .argument("<signal>", "its name or number, such as USR1, SIGHUP or 10")
+    .argument("<signal>", "its name or number, such as USR1, SIGHUP, RTMIN+3 or 10")
     .action((id: TypedId, signal: string) =>
       withClient(command, async (client) => {
         const replies = await send(client, await find(client, id), signal);
@@ -33,7 +33,7 @@ async function send(client: Client, target: Target, signal: string): Promise<{ j
   } catch (error) {
     if (!(error instanceof VarlinkError) || error.name !== "InvalidParameter") throw error;
     throw new Failure(
-      `there is no signal ${signal}; use a name such as USR1, or a number`,
+      `there is no signal '${signal}'; use a name that kill -l shows, such as USR1, or a number`,
       EXIT.usage,
     );
   }

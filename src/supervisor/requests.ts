@@ -3,7 +3,6 @@
  * answered when it is on disk; what is refused has changed nothing.
  */
 
-import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../job/job.ts";
 import { refuse } from "../job/refusal.ts";
 import { parseArray } from "../job/job_array.ts";
@@ -186,14 +185,4 @@ function tooBigArray(spec: FullSpec, jobs: number): string | undefined {
   if (jobs === 1 || jobs * JSON.stringify(spec).length <= MAX_ARRAY_BYTES) return undefined;
   return `has ${jobs} jobs, which would need more than ${sizeText(MAX_ARRAY_BYTES)} of journal; ` +
     "send a smaller environment";
-}
-
-/** A signal by its number, or its name with or without SIG; undefined when there is none such. */
-export function signalNumber(text: string): number | undefined {
-  const signals = constants.signals as Record<string, number>;
-  const upper = text.toUpperCase();
-  const number = /^\d+$/.test(text)
-    ? Number(text)
-    : signals[upper.startsWith("SIG") ? upper : `SIG${upper}`];
-  return number !== undefined && number >= 1 && number <= 64 ? number : undefined;
 }

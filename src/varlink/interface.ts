@@ -174,7 +174,7 @@ method List(states: ?[]State, name: ?string, after: ?int, limit: ?int, array: ?i
 # Answers when the job has ended, or after timeout s with the job as it then is
 method Wait(id: int, timeout: ?int) -> (job: Job)
 
-# signal: a name such as USR1 or SIGUSR1, or a number; sent to the job's process group
+# signal: a name such as USR1, SIGUSR1 or RTMIN+3, or a number; sent to the job's process group
 method Signal(id: int, signal: string) -> (job: Job)
 
 # A new job with the same spec (without its key)

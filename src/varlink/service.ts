@@ -2,8 +2,9 @@
 
 import type { Log } from "../job/log.ts";
 import type { Refusal } from "../job/refusal.ts";
+import { signalNumber } from "../job/signals.ts";
 import { isInvalid } from "../job/spec.ts";
-import { type Requests, signalNumber } from "../supervisor/requests.ts";
+import type { Requests } from "../supervisor/requests.ts";
 import type { Answer, Supervisor } from "../supervisor/supervisor.ts";
 import type { Clock } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";

@@ -244,6 +244,13 @@ Deno.test("a signal reaches the job's process group", async () => {
   );
   await home.use((client) => client.call("Signal", { id, signal: "USR1" }));
   assertEquals((await home.wait(id)).exitCode, "5:0");
+  const real = await home.submit(`trap 'exit 6' 37; echo ready; while :; do sleep 0.1; done`);
+  await until(
+    "its trap is set",
+    async () => (await home.status(real)).pid && home.stdout(real) === "ready\n",
+  );
+  assertEquals((await home.run("signal", String(real), "SIGRTMIN+3")).code, 0);
+  assertEquals((await home.wait(real)).exitCode, "6:0");
   const late = home.use((client) => client.call("Signal", { id, signal: "USR1" }));
   assertEquals(await late.catch((error) => error.name), "JobEnded");
 });
