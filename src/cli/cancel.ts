@@ -6,8 +6,8 @@ import type { Job } from "../varlink/interface.ts";
 import { jobIds, type TypedId, withExamples } from "./arguments.ts";
 import { withClient } from "./connection.ts";
 import { Failure, tell } from "./failure.ts";
-import { reportOutcome } from "./outcome.ts";
-import { find, type Target } from "./targets.ts";
+import { reportOutcome, tellEach } from "./outcome.ts";
+import { find } from "./targets.ts";
 import { verb } from "./verb.ts";
 
 export function cancel(): Command {
@@ -18,14 +18,17 @@ export function cancel(): Command {
     .argument("<id...>", "ids of jobs or arrays", jobIds)
     .action((ids: TypedId[]) =>
       withClient(command, async (client) => {
-        const targets: Target[] = [];
-        for (const id of ids) targets.push(await find(client, id));
+        const found = ids.map((id) => find(client, id));
+        await Promise.allSettled(found);
         // All at once: what one leaves must not let the next one start.
-        const replies = targets.map(({ job, isArray }) => askToEnd(client, job.id, isArray));
-        await Promise.allSettled(replies);
-        for (const [i, target] of targets.entries()) {
-          await reportOutcome(command, client, target, await replies[i]!);
-        }
+        const replies = found.map(async (target) => {
+          const { job, isArray } = await target;
+          return { target: await target, reply: await askToEnd(client, job.id, isArray) };
+        });
+        await tellEach(
+          replies,
+          ({ target, reply }) => reportOutcome(command, client, target, reply),
+        );
       })
     );
   return withExamples(

@@ -25,6 +25,14 @@ export class Failure extends Error {
   }
 }
 
+/** What went wrong has been told already: only the exit code is left to be given. */
+export class AlreadyTold extends Error {
+  constructor(readonly exitCode: number) {
+    super("what went wrong has been told");
+    this.name = "AlreadyTold";
+  }
+}
+
 interface Told {
   readonly message: string;
   readonly exitCode: number;

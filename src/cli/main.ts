@@ -7,7 +7,7 @@ import { commit, version } from "../version.ts";
 import { globals, withClient } from "./connection.ts";
 import { cancel } from "./cancel.ts";
 import { daemon } from "./daemon.ts";
-import { EXIT, tell } from "./failure.ts";
+import { AlreadyTold, EXIT, tell } from "./failure.ts";
 import { history } from "./history.ts";
 import { hold, release } from "./hold.ts";
 import { list } from "./list.ts";
@@ -84,6 +84,7 @@ export async function main(): Promise<number> {
 function told(error: unknown): number {
   // Commander has printed what was wrong, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof AlreadyTold) return error.exitCode;
   if (error instanceof ReaderGone) return EXIT.done;
   const { message, exitCode } = tell(error);
   complain(message);
@@ -121,6 +122,7 @@ function prepare(typed: string[]): { root: Command; words: string[] } {
     .version(`holdfast ${version} (commit ${commit})`, "-V, --version")
     .enablePositionalOptions()
     .helpCommand("help [verb]", "explain a verb")
+    .hook("preAction", (_, called) => refuseEmpty(called))
     .addHelpText("after", EPILOGUE);
   const { verb, words } = read(root, typed);
   if (verb === undefined) root.action(() => overview(root));
@@ -140,6 +142,19 @@ function prepare(typed: string[]): { root: Command; words: string[] } {
       });
   }
   return { root, words };
+}
+
+/** Documented for these: as good as not given. */
+const MAY_BE_EMPTY = ["socket"];
+
+/** What comes empty is most often a variable that nobody has set: to pass over it would be a surprise. */
+function refuseEmpty(command: Command): void {
+  const empty = Object.entries(command.optsWithGlobals())
+    .find(([name, value]) => value === "" && !MAY_BE_EMPTY.includes(name));
+  const typed = command.args.slice(0, command.registeredArguments.length).indexOf("");
+  const option = command.options.find((option) => option.attributeName() === empty?.[0]);
+  const what = empty ? option?.long ?? `--${empty[0]}` : command.registeredArguments[typed]?.name();
+  if (what !== undefined) command.error(`error: ${what} is empty`);
 }
 
 /** Of Commander's words about a wrong value only the option's name: the reader of it says the rest. */
