@@ -1,12 +1,14 @@
 /**
  * A file system with one executable file, `tool`, spoken over /dev/fuse without a library, so that a
- * test can have one that does not answer: it stops this process. Run as root with the place to mount at.
+ * test can have one that does not answer: it stops this process. Run as root with the place to mount
+ * at; with --try behind it, it only says by its exit code whether it can.
  */
 
 const libc = Deno.dlopen("libc.so.6", {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
 }).symbols;
 
@@ -107,8 +109,8 @@ function serve(fuse: number): void {
   }
 }
 
-const [place] = Deno.args;
-const O_RDWR = 2;
+const [place, isTrial] = Deno.args;
+const O_RDWR = 2, MNT_DETACH = 2;
 const fuse = libc.open(cString("/dev/fuse"), O_RDWR);
 const options = `fd=${fuse},rootmode=40000,user_id=0,group_id=0,allow_other`;
 if (
@@ -116,4 +118,5 @@ if (
 ) {
   Deno.exit(1);
 }
+if (isTrial) Deno.exit(libc.umount2(cString(place!), MNT_DETACH) === 0 ? 0 : 1);
 serve(fuse);

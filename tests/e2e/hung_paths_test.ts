@@ -4,8 +4,6 @@ import { assertEquals } from "../assert.ts";
 import { BINARY, Home, soon, until } from "./home.ts";
 import { HungDisk, NO_HUNG_DISK } from "./hung_disk.ts";
 
-if (NO_HUNG_DISK) console.log(`skipped, since ${NO_HUNG_DISK}`);
-
 Deno.test({
   name:
     "a job that names a file system which hangs is taken, shown and cancelled by a supervisor that answers",
