@@ -33,7 +33,7 @@ function holdVerb(name: string, method: "Hold" | "Release", description: string)
         const targets = ids.map((id) => find(client, id));
         await tellEach(targets, async (target) => {
           const { job, isArray } = target;
-          const before = await jobsOf(client, target);
+          const before = method === "Release" ? await jobsOf(client, target) : [];
           const call = client.call(method, { id: job.id, array: isArray });
           const reply = await named(target.name, call).catch((error) => {
             if (

@@ -96,17 +96,14 @@ function lacksInterpreter(
   place: Place,
   depth: number,
 ): string | undefined {
-  const named = cannotExecute(slashed(script.interpreter), place, depth + 1);
-  const command = named === undefined ? commandOfEnv(script) : undefined;
-  const problem = named ?? (command && cannotExecute(command, place, depth + 1));
+  const own = cannotExecute(slashed(script.interpreter), place, depth + 1);
+  const command = own === undefined ? commandOfEnv(script) : undefined;
+  const problem = own ?? (command && cannotExecute(command, place, depth + 1));
   if (!problem) return undefined;
   const name = command ?? script.interpreter;
-  return name.endsWith("\r")
-    ? `its first line ends with CR LF, as on Windows, and there is no interpreter ${
-      quoted(name)
-    }; ` +
-      `take out the CRs, as with: sed -i 's/\\r$//' ${file}`
-    : `its interpreter ${problem}`;
+  if (!name.endsWith("\r")) return `its interpreter ${problem}`;
+  const named = `its first line ends with CR LF, as on Windows, and so names ${quoted(name)}`;
+  return `${named}, which does not exist; take out the CRs: sed -i 's/\\r$//' ${file}`;
 }
 
 function lacksLoader(read: ReadAt, place: Place): string | undefined {

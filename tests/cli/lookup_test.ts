@@ -133,8 +133,8 @@ Deno.test("a first line that ends with CR LF has its own words", () => {
     place.write("job.sh", `${line}\r\necho\r\n`);
     assert.equal(
       place.problem("./job.sh"),
-      `./job.sh: its first line ends with CR LF, as on Windows, and there is no interpreter "${name}"; ` +
-        `take out the CRs, as with: sed -i 's/\\r$//' ${place.path}/./job.sh`,
+      `./job.sh: its first line ends with CR LF, as on Windows, and so names "${name}", ` +
+        `which does not exist; take out the CRs: sed -i 's/\\r$//' ${place.path}/./job.sh`,
     );
   }
   place.write("perl", "#!/bin/sh -\r\n");
