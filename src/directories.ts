@@ -3,7 +3,8 @@
  * the state directory is ours or nobody's. What another program keeps is neither locked nor touched.
  */
 
-import { resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { calledIn } from "./called.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { cString, errorText, lastErrno, libc } from "./host/libc.ts";
 import { runtimeDirectory, stateDirectory } from "./paths.ts";
@@ -11,6 +12,11 @@ import { runtimeDirectory, stateDirectory } from "./paths.ts";
 const F_OK = 0, X_OK = 1, W_OK = 2;
 /** sun_path of unix(7), without its NUL and the pid that is appended while the socket is made. */
 const SOCKET_PATH_BYTES = 99;
+/**
+ * SQLite takes paths of 512 bytes, links followed and with 8 of its own (MAX_PATHNAME of os_unix.c, and
+ * sqlite3PagerOpen); the longest that we give it is `rebuild.scratch/journal.db` in the directory.
+ */
+const STATE_PATH_BYTES = 477;
 
 export interface Places {
   readonly state: string;
@@ -27,26 +33,39 @@ interface Kind {
 const STATE: Kind = { what: "state directory", flag: "--state-dir", key: "state_dir" };
 const RUNTIME: Kind = { what: "runtime directory", flag: "--runtime-dir", key: "runtime_dir" };
 
-/** Throws NoPlace. */
+/** Throws NoPlace, ConfigError, NotText. */
 export function places(config: Config): Places {
   const surroundings = { env: (name: string) => Deno.env.get(name), uid: Deno.uid() ?? 0 };
-  const state = absolute(stateDirectory(config.state_dir, surroundings));
-  const runtime = absolute(runtimeDirectory(config.runtime_dir, surroundings));
-  return { state, runtime, socket: `${runtime}/control.sock` };
+  const state = absolute(STATE, stateDirectory(config.state_dir, surroundings));
+  const runtime = absolute(RUNTIME, runtimeDirectory(config.runtime_dir, surroundings));
+  const socket = `${runtime}/control.sock`;
+  refuseLonger(STATE_PATH_BYTES, STATE, state, "its real path", realPath(state));
+  refuseLonger(SOCKET_PATH_BYTES, RUNTIME, runtime, "the socket's path", socket);
+  return { state, runtime, socket };
 }
 
 /** Whether those that exist can be used. Changes nothing. Throws ConfigError. */
-export function check({ state, runtime, socket }: Places): void {
-  const { length } = new TextEncoder().encode(socket);
-  if (length > SOCKET_PATH_BYTES) {
-    const limit = `the socket's path may have ${SOCKET_PATH_BYTES} bytes, and has ${length}`;
-    throw unusable(RUNTIME, runtime, `is too long: ${limit}`);
-  }
+export function check({ state, runtime }: Places): void {
   if (exists(state)) {
     refuseUnwritable(STATE, state);
     refuseForeignState(state);
   }
   if (exists(runtime)) refuseUnwritable(RUNTIME, runtime);
+}
+
+function refuseLonger(most: number, kind: Kind, path: string, what: string, actual: string): void {
+  const { length } = new TextEncoder().encode(actual);
+  if (length <= most) return;
+  throw unusable(kind, path, `is too long: ${what} may have ${most} bytes, and has ${length}`);
+}
+
+/** With links followed, as far as it exists. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path === "/" ? path : join(realPath(dirname(path)), basename(path));
+  }
 }
 
 /** Makes what is missing of places that have been checked. Throws ConfigError. */
@@ -100,8 +119,11 @@ function attempt(kind: Kind, path: string, problem: string, body: () => void): v
 }
 
 /** Without the dots of a relative path: it must lead there when the working directory is gone. */
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : resolve(path);
+function absolute(kind: Kind, path: string): string {
+  if (path.startsWith("/")) return path;
+  const here = calledIn();
+  if (here !== undefined) return resolve(here, path);
+  throw unusable(kind, path, "begins in a directory that has been removed");
 }
 
 function unusable({ what, flag, key }: Kind, path: string, problem: string): ConfigError {

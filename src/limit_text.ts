@@ -6,17 +6,17 @@ import { parseSize } from "./units.ts";
 
 type Reader = (text: string) => number | string | undefined;
 
-const whole: Reader = (text) => /^-?\d{1,15}$/.test(text) ? Number(text) : undefined;
+const whole: Reader = (text) => /^-?\d+$/.test(text) ? Number(text) : undefined;
 
 const READERS: Record<LimitName, readonly [read: Reader, expected: string]> = {
   openFiles: [whole, "a whole number"],
-  coreSize: [parseSize, "a size such as 0, 512M or 2G"],
-  fileSize: [parseSize, "a size such as 512M or 2G"],
-  stackSize: [parseSize, "a size such as 8M"],
+  coreSize: [parseSize, "a size up to 8191T such as 0, 512M or 2G"],
+  fileSize: [parseSize, "a size up to 8191T such as 512M or 2G"],
+  stackSize: [parseSize, "a size up to 8191T such as 8M"],
   processes: [whole, "a whole number"],
   nice: [whole, "a whole number from -20 to 19"],
   umask: [(text) => text, "octal"],
-  logSize: [parseSize, "a size such as 512M or 2G"],
+  logSize: [parseSize, "a size up to 8191T such as 512M or 2G"],
 };
 
 /** What is wrong with what was typed. */

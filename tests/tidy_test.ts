@@ -41,12 +41,19 @@ const DECISIONS = [
   "cpu_sets.ts",
   "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);
-const WIRE = ["src/varlink/interface.ts", "src/varlink/framing.ts", "src/varlink/*.varlink"];
+const WIRE = ["interface.ts", "framing.ts", "unfinished.ts", "*.varlink"].map((name) =>
+  `src/varlink/${name}`
+);
 const CLIENT = "src/varlink/client.ts";
 const SERVICE = ["service*.ts", "streams.ts", "wire.ts"].map((name) => `src/varlink/${name}`);
-const ROOTS = ["config.ts", "limit_text.ts", "paths.ts", "units.ts", "version.ts"].map((name) =>
-  `src/${name}`
-);
+const CALLED = "src/called.ts";
+const PROLOGUE = "src/prologue/**";
+const ROOTS = [
+  CALLED,
+  ...["config", "limit_text", "paths", "uncaught", "units", "version"].map((name) =>
+    `src/${name}.ts`
+  ),
+];
 const CLI_IMPORTS = [CLI, CLIENT, ...WIRE, JOB, ...ROOTS];
 
 const ROOMS: Room[] = [
@@ -68,6 +75,8 @@ const ROOMS: Room[] = [
   },
   { files: WIRE, imports: [JOB, ...WIRE], packages: [], pure: true },
 
+  { files: ["src/prologue/build.ts"], imports: [PROLOGUE], packages: [] },
+  { files: [PROLOGUE], imports: [PROLOGUE, CALLED], packages: [], pure: true },
   { files: [HOST], imports: [HOST, PORTS, JOB] },
   { files: [STORE], imports: [STORE, JOB] },
   // Neither knows the host: it reaches them through the ports.

@@ -21,11 +21,12 @@ export interface TypedId {
 }
 
 export function jobId(text: string): TypedId {
-  const [, digits, index] = /^(\d{1,16})(?:_(\d{1,10}))?$/.exec(text) ?? [];
+  const [, digits, index] = /^(\d+)(?:_(\d+))?$/.exec(text) ?? [];
   const id = Number(digits ?? 0);
-  if (id >= 1 && Number.isSafeInteger(id)) {
-    return index === undefined ? { id } : { id, index: Number(index) };
+  if (Math.max(id, Number(index ?? 0)) > Number.MAX_SAFE_INTEGER) {
+    wrong(`a job's id is at most ${Number.MAX_SAFE_INTEGER}, and '${text}' is more`);
   }
+  if (id >= 1) return index === undefined ? { id } : { id, index: Number(index) };
   wrong(`a job's id is a whole number such as 12, or 12_3 in an array, and '${text}' is not`);
 }
 
@@ -73,7 +74,8 @@ export function indexes(text: string): string {
 export function poolName(text: string): string {
   if (/^[\w.-]{1,64}$/.test(text)) return text;
   wrong(
-    `'${text}' is not a pool's name: letters, digits, dots, dashes and underscores, such as gpu`,
+    `'${text}' is not a pool's name: at most 64 letters, digits, dots, dashes and underscores, ` +
+      "such as gpu",
   );
 }
 

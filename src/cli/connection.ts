@@ -22,14 +22,14 @@ export function globals(command: Command): GlobalOptions {
   return command.optsWithGlobals();
 }
 
-/** What is empty counts as not given. Throws Failure when no socket can have such a path. */
+/** An empty one counts as not given. Throws Failure when no socket can have such a path. */
 export function socketOf(command: Command): string {
   const { socket, runtimeDir } = globals(command);
   const surroundings = {
     env: (name: string) => Deno.env.get(name) || undefined,
     uid: Deno.uid() ?? 0,
   };
-  const given = { socket: socket || undefined, runtimeDir: runtimeDir || undefined };
+  const given = { socket: socket || undefined, runtimeDir };
   const path = socketPath(given, surroundings);
   const { length } = new TextEncoder().encode(path);
   if (length <= SOCKET_PATH_BYTES) return path;

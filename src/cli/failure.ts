@@ -1,5 +1,6 @@
 /** What went wrong, as a person reads it and as a script tests it. */
 
+import { NotText } from "../called.ts";
 import { ConfigError } from "../config.ts";
 import { NoPlace } from "../paths.ts";
 import { NoSupervisor, VarlinkError } from "../varlink/client.ts";
@@ -24,11 +25,11 @@ export class Failure extends Error {
   }
 }
 
-/** What has failed has been told: only the exit code is left to be said. */
-export class AllTold extends Error {
+/** What went wrong has been told already: only the exit code is left to be given. */
+export class AlreadyTold extends Error {
   constructor(readonly exitCode: number) {
-    super("told");
-    this.name = "AllTold";
+    super("what went wrong has been told");
+    this.name = "AlreadyTold";
   }
 }
 
@@ -44,7 +45,7 @@ export function tell(error: unknown): Told {
     return { message: `${error.message}\n${start}`, exitCode: EXIT.noSupervisor };
   }
   if (error instanceof VarlinkError) return tellRefusal(error);
-  if (error instanceof ConfigError || error instanceof NoPlace) {
+  if (error instanceof ConfigError || error instanceof NoPlace || error instanceof NotText) {
     return { message: error.message, exitCode: EXIT.usage };
   }
   if (error instanceof Deno.errors.PermissionDenied) {

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { HealthStatus, Methods } from "../varlink/interface.ts";
 import { duration, withExamples } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
-import { AllTold, EXIT, Failure } from "./failure.ts";
+import { AlreadyTold, EXIT, Failure } from "./failure.ts";
 import { print, printJson } from "./output.ts";
 import { printable } from "./table.ts";
 import { verb } from "./verb.ts";
@@ -25,7 +25,7 @@ export function health(): Command {
       );
       if (globals(command).json) printJson(reply);
       else print(healthText(reply.health));
-      if (reply.health.faults.length > 0) throw new AllTold(EXIT.failed);
+      if (reply.health.faults.length > 0) throw new AlreadyTold(EXIT.failed);
     });
   return withExamples(command, "holdfast health", "holdfast health --timeout 2s || page-somebody")
     .addHelpText(

@@ -3,6 +3,7 @@
 import { limitText } from "../limit_text.ts";
 import { sizeText } from "../units.ts";
 import { nameOf } from "../job/job_array.ts";
+import { signalName } from "../job/signals.ts";
 import type { Job, Limits, Spec, State, Usage } from "../varlink/interface.ts";
 import { layOutFacts, printable } from "./table.ts";
 
@@ -152,7 +153,12 @@ export function usageCells(usage: Usage | undefined): string[] {
 export function exitText(exitCode: string): string {
   if (exitCode.startsWith("-999")) return `${exitCode} (unknown)`;
   const signal = Number(exitCode.split(":")[1]);
-  return signal ? `${exitCode} (killed by signal ${signal})` : exitCode;
+  return signal ? `${exitCode} (killed by ${signalText(signal)})` : exitCode;
+}
+
+function signalText(signal: number): string {
+  const name = signalName(signal);
+  return name === undefined ? `signal ${signal}` : `signal ${signal}, ${name}`;
 }
 
 /** The exit code of a process that ends as the job did; undefined when nobody knows how. */

@@ -14,7 +14,8 @@ import { layOut } from "./table.ts";
 import { verb } from "./verb.ts";
 
 const STATES: State[] = ["QUEUED", "STARTING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"];
-const LIVE: State[] = ["QUEUED", "STARTING", "RUNNING"];
+/** Of jobs that have not ended. */
+export const LIVE: State[] = ["QUEUED", "STARTING", "RUNNING"];
 const STATE_COLUMN = 1;
 
 interface Options {

@@ -1,11 +1,13 @@
 /** Picks the verb. Only the verb that was called is made, since each costs start-up time. */
 
 import { Command, CommanderError } from "commander";
+import { typedWords } from "../called.ts";
+import { onUncaught } from "../uncaught.ts";
 import { commit, version } from "../version.ts";
 import { globals, withClient } from "./connection.ts";
 import { cancel } from "./cancel.ts";
 import { daemon } from "./daemon.ts";
-import { AllTold, EXIT, tell } from "./failure.ts";
+import { AlreadyTold, EXIT, tell } from "./failure.ts";
 import { health } from "./health.ts";
 import { history } from "./history.ts";
 import { hold, release } from "./hold.ts";
@@ -69,20 +71,27 @@ A first job:
   $ holdfast run echo hello`;
 
 /** Returns the exit code. */
-export async function main(typed: string[]): Promise<number> {
+export async function main(): Promise<number> {
+  onUncaught((error) => Deno.exit(told(error)));
   try {
-    const { root, words } = prepare(typed);
+    const { root, words } = prepare(typedWords());
     await root.parseAsync(words, { from: "user" });
     return EXIT.done;
   } catch (error) {
-    // Commander has printed what was wrong, or the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode;
-    if (error instanceof ReaderGone) return EXIT.done;
-    if (error instanceof AllTold) return error.exitCode;
-    const { message, exitCode } = tell(error);
-    complain(message);
-    return exitCode;
+    return told(error);
   }
+}
+
+/** The exit code of a failure that has been told. */
+function told(error: unknown): number {
+  // Commander has printed what was wrong, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof AlreadyTold) return error.exitCode;
+  if (error instanceof ReaderGone) return EXIT.done;
+  const { message, exitCode } = tell(error);
+  complain(message);
+  const { verb = "" } = read(addGlobals(new Command()), Deno.args);
+  return LIKE_JOB.includes(verb) ? EXIT.notTheJob : exitCode;
 }
 
 /** What was typed: its verb, and the words with `help VERB` and `--help VERB` made `VERB --help`. */
@@ -115,6 +124,7 @@ function prepare(typed: string[]): { root: Command; words: string[] } {
     .version(`holdfast ${version} (commit ${commit})`, "-V, --version")
     .enablePositionalOptions()
     .helpCommand("help [verb]", "explain a verb")
+    .hook("preAction", (_, called) => refuseEmpty(called))
     .addHelpText("after", EPILOGUE);
   const { verb, words } = read(root, typed);
   if (verb === undefined) root.action(() => overview(root));
@@ -134,6 +144,19 @@ function prepare(typed: string[]): { root: Command; words: string[] } {
       });
   }
   return { root, words };
+}
+
+/** Documented for these: as good as not given. */
+const MAY_BE_EMPTY = ["socket"];
+
+/** What comes empty is most often a variable that nobody has set: to pass over it would be a surprise. */
+function refuseEmpty(command: Command): void {
+  const empty = Object.entries(command.optsWithGlobals())
+    .find(([name, value]) => value === "" && !MAY_BE_EMPTY.includes(name));
+  const typed = command.args.slice(0, command.registeredArguments.length).indexOf("");
+  const option = command.options.find((option) => option.attributeName() === empty?.[0]);
+  const what = empty ? option?.long ?? `--${empty[0]}` : command.registeredArguments[typed]?.name();
+  if (what !== undefined) command.error(`error: ${what} is empty`);
 }
 
 /** Of Commander's words about a wrong value only the option's name: the reader of it says the rest. */

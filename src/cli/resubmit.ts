@@ -5,6 +5,7 @@ import type { Client } from "../varlink/client.ts";
 import type { Job } from "../varlink/interface.ts";
 import { jobId, type TypedId, withExamples } from "./arguments.ts";
 import { withClient } from "./connection.ts";
+import { refuseUnrunnable } from "./runnable.ts";
 import { reportJob } from "./submit.ts";
 import { find, type Target } from "./targets.ts";
 import { verb } from "./verb.ts";
@@ -15,7 +16,11 @@ export function resubmit(): Command {
     .action(async (id: TypedId) => {
       const reply = await withClient(
         command,
-        async (client) => again(client, await find(client, id)),
+        async (client) => {
+          const target = await find(client, id);
+          await refuseUnrunnable(command, target.job.spec);
+          return await again(client, target);
+        },
       );
       reportJob(command, reply, "was submitted");
     });

@@ -8,6 +8,7 @@ import { exitAsJob, globals, withAnyClient, withClient } from "./connection.ts";
 import { EXIT, Failure, tell } from "./failure.ts";
 import { showLogs } from "./logs.ts";
 import { complain, printJson } from "./output.ts";
+import { refuseUnrunnable } from "./runnable.ts";
 import { addSpecOptions, readSpec, submitTo } from "./submit.ts";
 import { jobExitCode } from "./wait.ts";
 import { verb } from "./verb.ts";
@@ -39,6 +40,8 @@ async function runJob(command: Command, words: string[]): Promise<number> {
       EXIT.notTheJob,
     );
   }
+  // Before signals are listened for, which could not end it while it looks.
+  await refuseUnrunnable(command, spec);
   const submitted = withClient(command, (client) => submitTo(client, command, spec));
   // Before the answer: a job whose submitter was interrupted must not run on unnoticed.
   cancelOnSignal(command, submitted.then(({ job }) => job.id));

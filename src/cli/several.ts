@@ -9,7 +9,7 @@ import type { Changed, Job, Named, Outcome } from "../varlink/interface.ts";
 import { arrayText, countsText } from "./array_text.ts";
 import type { TypedId } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
-import { AllTold, EXIT, Failure, tell } from "./failure.ts";
+import { AlreadyTold, EXIT, Failure, tell } from "./failure.ts";
 import { stateText } from "./job_text.ts";
 import { reportOutcome } from "./outcome.ts";
 import { complain, print, printJson, report } from "./output.ts";
@@ -21,6 +21,8 @@ interface Deed {
   readonly noneOf: (array: string) => string;
   /** Whether nothing is printed of what was done. */
   readonly isSilent?: boolean;
+  /** Asked before it is done: what tells afterwards what else is to be said of it, "" for nothing. */
+  readonly noting?: (client: Client, target: Target) => Promise<() => Promise<string>>;
 }
 
 /** Errors for which nothing was done to a job of an array, which does not matter if it was to others. */
@@ -42,13 +44,14 @@ async function changeOne(
   command: Command,
   client: Client,
   target: Target,
-  { ask, noneOf, isSilent }: Deed,
+  { ask, noneOf, isSilent, noting }: Deed,
 ): Promise<void> {
   const { job, isArray, name } = target;
+  const note = await noting?.(client, target);
   try {
     // Left out where it is not needed: a supervisor before the upgrade may not know it.
     const reply = await named(name, ask(client, { id: job.id, array: isArray || undefined }));
-    if (!isSilent) await reportOutcome(command, client, target, reply);
+    if (!isSilent) await reportOutcome(command, client, target, reply, await note?.());
     else if (globals(command).json) report("it was done", () => printJson(reply));
   } catch (error) {
     const isNone = isArray && error instanceof VarlinkError && NOTHING_TO_DO.includes(error.name);
@@ -60,30 +63,30 @@ async function changeAll(
   command: Command,
   client: Client,
   ids: readonly TypedId[],
-  { ask, noneOf, isSilent }: Deed,
+  { ask, noneOf, isSilent, noting }: Deed,
 ): Promise<void> {
   const found = await Promise.allSettled(ids.map((id) => find(client, id)));
-  const failures: unknown[] = [];
-  const targets: Target[] = [];
-  for (const each of found) {
-    if (each.status === "fulfilled") targets.push(each.value);
-    else failures.push(each.reason);
-  }
+  const targets = found.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+  const results = new Map<Target, Result>();
   if (targets.length > 0) {
+    const asked = await Promise.all(targets.map((target) => noting?.(client, target)));
     const reply = await ask(client, { ids: [...new Set(targets.flatMap(idsOf))] });
     const outcomes = new Map(reply.outcomes!.map((outcome) => [outcome.id, outcome]));
-    const all = targets.map((target) => new Result(target, outcomes));
-    failures.push(...all.flatMap((result) => result.failure(noneOf) ?? []));
+    const notes = await Promise.all(asked.map((note) => note?.()));
+    targets.forEach((target, i) => results.set(target, new Result(target, outcomes, notes[i])));
     report("it was done", () => {
-      if (globals(command).json) printJson(reply);
-      else if (!isSilent) {
-        for (const result of all) for (const line of result.lines) print(line);
-      }
+      if (globals(command).json) return printJson(reply);
+      if (isSilent) return;
+      for (const result of results.values()) for (const line of result.lines) print(line);
     });
   }
-  const told = failures.map(tell);
+  // In the order in which they were typed.
+  const failures = found.map((each) =>
+    each.status === "rejected" ? each.reason : results.get(each.value)!.failure(noneOf)
+  );
+  const told = failures.filter((failure) => failure !== undefined).map(tell);
   for (const { message } of told) complain(message);
-  if (told.length > 0) throw new AllTold(Math.max(...told.map(({ exitCode }) => exitCode)));
+  if (told.length > 0) throw new AlreadyTold(Math.max(...told.map(({ exitCode }) => exitCode)));
 }
 
 /** The ids of an array follow each other. */
@@ -97,7 +100,11 @@ class Result {
   readonly #done: Outcome[];
   readonly #refused: Outcome[];
 
-  constructor(private readonly target: Target, outcomes: ReadonlyMap<number, Outcome>) {
+  constructor(
+    private readonly target: Target,
+    outcomes: ReadonlyMap<number, Outcome>,
+    private readonly note = "",
+  ) {
     const all = idsOf(target).map((id) => outcomes.get(id)!);
     this.#done = all.filter(({ error }) => !error);
     this.#refused = all.filter(({ error }) => error);
@@ -110,7 +117,10 @@ class Result {
       return { ...job, state: state!, stopping, held };
     });
     if (jobs.length === 0) return [];
-    return [isArray ? `${arrayText(job)} ${countsText(jobs)}` : `${name} ${stateText(jobs[0]!)}`];
+    const text = isArray
+      ? `${arrayText(job)} ${countsText(jobs)}`
+      : `${name} ${stateText(jobs[0]!)}`;
+    return [this.note === "" ? text : `${text}, ${this.note}`];
   }
 
   /** Undefined where anything was done. */

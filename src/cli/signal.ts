@@ -18,6 +18,7 @@ export function signal(): Command {
       if (ids.length === 0) {
         throw new Failure(`which signal? holdfast signal ${name} USR1`, EXIT.usage);
       }
+      if (name === "") command.error("error: signal is empty");
       return changeJobs(command, ids.flatMap(readIds), {
         ask: (client, jobs) => send(client, jobs, name),
         noneOf: (array) => `no job of array ${array} has a process to signal now`,
@@ -41,7 +42,7 @@ async function send(client: Client, jobs: Named, signal: string): Promise<Change
   } catch (error) {
     if (!(error instanceof VarlinkError) || error.name !== "InvalidParameter") throw error;
     throw new Failure(
-      `there is no signal ${signal}; use a name such as USR1, or a number`,
+      `there is no signal '${signal}'; use a name that kill -l shows, such as USR1, or a number`,
       EXIT.usage,
     );
   }

@@ -1,6 +1,7 @@
 /** holdfast submit: hands a job over and prints its id. Its options are those of run too. */
 
 import { type Command, Option } from "commander";
+import { calledIn, type NotText } from "../called.ts";
 import { LIMIT_NAMES } from "../job/limits.ts";
 import { limitText } from "../limit_text.ts";
 import { type Client, VarlinkError } from "../varlink/client.ts";
@@ -21,17 +22,18 @@ import {
   withExamples,
 } from "./arguments.ts";
 import { globals, withClient } from "./connection.ts";
+import { EXIT, Failure } from "./failure.ts";
 import { print, printJson, report } from "./output.ts";
+import { refuseUnrunnable } from "./runnable.ts";
 import { find, jobsOf } from "./targets.ts";
 import { verb } from "./verb.ts";
 
 export function submit(): Command {
   const command = addSpecOptions(verb("submit", "hand a job to the supervisor; prints its id"))
     .action(async (words: string[]) => {
-      const reply = await withClient(
-        command,
-        (client) => submitTo(client, command, readSpec(command, words)),
-      );
+      const spec = readSpec(command, words);
+      await refuseUnrunnable(command, spec);
+      const reply = await withClient(command, (client) => submitTo(client, command, spec));
       reportJob(command, reply, reply.created ? "was submitted" : "was submitted before");
     });
   return withExamples(
@@ -145,15 +147,26 @@ export function readSpec(command: Command, words: string[]): Spec {
   const { limit: limits } = rest;
   const pin: Pin | undefined = rest.pin ? "exclusive" : rest.pinShared ? "shared" : undefined;
   const environment = { ...callersEnvironment(cleanEnv === true), ...env };
-  const here = Deno.cwd();
-  const place = directory === undefined
-    ? here
-    : directory.startsWith("/")
-    ? directory
-    : `${here}/${directory}`;
   const wanted = { name, key, cpus, memory, timeout, grace, priority, user };
   const when = { pool, notBefore, hold, array, limits, pin };
-  return { command: words, directory: place, environment, ...wanted, ...when };
+  return { command: words, directory: absolute(directory), environment, ...wanted, ...when };
+}
+
+function absolute(directory: string | undefined): string {
+  if (directory?.startsWith("/")) return directory;
+  const here = callersDirectory();
+  return directory === undefined ? here : `${here}/${directory}`;
+}
+
+function callersDirectory(): string {
+  let problem = "the directory that this was called in has been removed";
+  try {
+    const here = calledIn();
+    if (here !== undefined) return here;
+  } catch (error) {
+    problem = (error as NotText).message;
+  }
+  throw new Failure(`${problem}\nSay where the job is to run, as with: --directory /`, EXIT.usage);
 }
 
 function callersEnvironment(isClean: boolean): Record<string, string> {

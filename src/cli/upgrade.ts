@@ -54,7 +54,7 @@ function askToBeReplaced(pid: number, socket: string): void {
 }
 
 /** Whether one of its descriptors is a socket of this name. Throws what Deno.readDirSync throws. */
-function listensAt(pid: number, socket: string): boolean {
+export function listensAt(pid: number, socket: string): boolean {
   const sockets = socketsNamed(Deno.readTextFileSync("/proc/net/unix"), socket);
   try {
     const folder = `/proc/${pid}/fd`;

@@ -35,6 +35,8 @@ const MAX_INDEX = 1_000_000_000;
 /** Returns what is wrong with the text, where something is. */
 export function parseArray(text: string): JobArray | string {
   const [ranges, limit, ...rest] = text.split("%");
+  const tooBig = /\d+/g[Symbol.match](text)?.find((digits) => Number(digits) > MAX_INDEX);
+  if (tooBig !== undefined) return `must have numbers up to ${MAX_INDEX}, and ${tooBig} is more`;
   const atOnce = atOnceOf(text);
   if (rest.length > 0 || (limit !== undefined && !atOnce)) {
     return "must have a whole number above 0 after the %";
@@ -68,6 +70,6 @@ export function atOnceOf(text: string): number | undefined {
 const TOO_MANY = `must have at most ${MAX_ARRAY_SIZE} jobs`;
 
 function wholeNumber(text: string): number | undefined {
-  const number = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  const number = /^\d+$/.test(text) ? Number(text) : NaN;
   return number <= MAX_INDEX ? number : undefined;
 }

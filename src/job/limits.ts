@@ -31,8 +31,9 @@ const count = (least: number) =>
   v.optional(
     v.pipe(
       v.number("must be a whole number"),
-      v.safeInteger("must be a whole number"),
+      v.integer("must be a whole number"),
       v.minValue(least, `must be at least ${least}`),
+      v.maxValue(Number.MAX_SAFE_INTEGER, `must be at most ${Number.MAX_SAFE_INTEGER}`),
     ),
   );
 

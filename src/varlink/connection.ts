@@ -11,6 +11,7 @@ import { parseCall, type Request } from "./call.ts";
 import { encodeMessage, MessageTooLong, Splitter } from "./framing.ts";
 import { INTERFACE_NAME } from "./interface.ts";
 import type { Turns } from "./turns.ts";
+import { isBlank, UNENDED, wrongBeginning, wrongSoFar } from "./unfinished.ts";
 
 export interface Limits {
   /** bytes of one message */
@@ -42,6 +43,9 @@ export interface Service {
   mayOverlap(method: string): boolean;
 }
 
+/** After so long a silence, whoever has sent a whole object means to be answered. */
+const SILENCE_MS = 1000;
+
 /** Messages are sent together up to so many bytes. */
 const WRITE_BYTES = 1 << 18;
 
@@ -71,8 +75,10 @@ export class Connection {
   #slots: Slot[] = [];
   #slotBytes = 0;
   #unparsed: Uint8Array[] = [];
-  /** What cannot be read any more is refused after all that came before it. */
-  #isTooLong = false;
+  /** Why no more can be read: told after all that came before it has been answered. */
+  #lost?: { readonly error: string; readonly parameters: object };
+  /** Runs while a message has begun, has not ended, and nothing keeps the rest of it from coming. */
+  #silence?: number;
   #out: Uint8Array<ArrayBuffer>[] = [];
   #outBytes = 0;
   #flushQueued = false;
@@ -103,6 +109,7 @@ export class Connection {
     this.#flush();
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#silence);
     this.shared.turns.forget(this.#turn);
     this.shared.reactor.remove(this.fd);
     libc.close(this.fd);
@@ -115,6 +122,7 @@ export class Connection {
   refuse(error: string, parameters: object): void {
     this.#ending = true;
     this.#unparsed = [];
+    this.#lost = undefined;
     const refusal = { method: "", parameters: {}, more: false };
     const slot = { request: refusal, oneway: false, bytes: 0, begun: true, done: true };
     this.#slots.push({
@@ -123,6 +131,7 @@ export class Connection {
     });
     this.#begin();
     this.#advance();
+    this.#watch();
   }
 
   #ready(events: number): void {
@@ -132,24 +141,46 @@ export class Connection {
     else if (events & BROKEN) this.#hangUp();
   }
 
-  #read(): void {
+  /** Whether there was anything to read. */
+  #read(): boolean {
     const count = receive(this.fd, this.shared.buffer);
-    if (count === undefined) return;
-    if (count === "end") return this.#endInput();
+    if (count === undefined) return false;
+    if (count === "end") this.#endInput();
+    else this.#take(count);
+    return true;
+  }
+
+  #take(count: number): void {
     try {
       this.#unparsed.push(...this.#splitter.push(this.shared.buffer.subarray(0, count)));
     } catch (error) {
       if (!(error instanceof MessageTooLong)) throw error;
       this.#unparsed.push(...error.complete);
-      this.#isTooLong = true;
+      const { maxBytes: limit } = error;
+      this.#lost = { error: "LimitExceeded", parameters: { what: "message bytes", limit } };
     }
+    const message = wrongBeginning(this.#splitter.pending);
+    if (message !== undefined) this.#lost = { error: "MalformedMessage", parameters: { message } };
     this.#parse();
+    this.#awaitRest();
+  }
+
+  #awaitRest(): void {
+    clearTimeout(this.#silence);
+    if (this.#closed || this.#isPaused() || this.#splitter.pending.length === 0) return;
+    this.#silence = setTimeout(() => {
+      // A busy supervisor may come to its timers before it comes to what was sent.
+      if (this.#isPaused() || this.#read()) return;
+      const message = wrongSoFar(this.#splitter.pending);
+      if (message !== undefined) this.refuse("MalformedMessage", { message });
+    }, SILENCE_MS);
   }
 
   /** The peer sends no more, and may still wait for what it is owed. */
   #endInput(): void {
     this.#ending = true;
-    if (this.#slots.length === 0 && this.#outBytes === 0) this.close();
+    if (!isBlank(this.#splitter.pending)) this.refuse("MalformedMessage", { message: UNENDED });
+    else if (this.#slots.length === 0 && this.#outBytes === 0) this.close();
     else this.#watch();
   }
 
@@ -191,9 +222,9 @@ export class Connection {
       this.#slotBytes += length;
     }
     this.#unparsed.splice(0, taken);
-    if (this.#isTooLong && this.#unparsed.length === 0) {
-      this.#isTooLong = false;
-      return this.refuse("LimitExceeded", { what: "message bytes", limit: message });
+    if (this.#lost && this.#unparsed.length === 0) {
+      const { error, parameters } = this.#lost;
+      return this.refuse(error, parameters);
     }
     this.#begin();
     this.#watch();
@@ -311,7 +342,7 @@ export class Connection {
   }
 
   #isPaused(): boolean {
-    return this.#ending || this.#isFull() || this.#isTooLong || this.#unparsed.length > 0;
+    return this.#ending || this.#isFull() || !!this.#lost || this.#unparsed.length > 0;
   }
 
   #watch(): void {
@@ -320,5 +351,6 @@ export class Connection {
     if (interest === this.#interest) return;
     this.#interest = interest;
     this.shared.reactor.change(this.fd, interest);
+    this.#awaitRest();
   }
 }

@@ -34,9 +34,9 @@ export class Splitter {
 
   constructor(readonly maxBytes: number) {}
 
-  /** Bytes of a message that has begun and not ended. */
-  get pendingBytes(): number {
-    return this.#length;
+  /** What has come of a message that has not ended, until the next push. */
+  get pending(): Uint8Array<ArrayBuffer> {
+    return this.#held.subarray(0, this.#length);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import type { Log } from "../job/log.ts";
 import type { Refusal } from "../job/refusal.ts";
+import { signalNumber } from "../job/signals.ts";
 import { isInvalid } from "../job/spec.ts";
 import { cancel } from "../supervisor/changes/cancel.ts";
 import { hold, release } from "../supervisor/changes/hold.ts";
@@ -9,7 +10,7 @@ import type { ChangeParts } from "../supervisor/changes/parts.ts";
 import { prune } from "../supervisor/changes/prune.ts";
 import { resubmit } from "../supervisor/changes/resubmit.ts";
 import type { Named } from "../supervisor/changes/several.ts";
-import { signal, signalNumber } from "../supervisor/changes/signal.ts";
+import { signal } from "../supervisor/changes/signal.ts";
 import { readAsked, submit } from "../supervisor/changes/submit.ts";
 import { type Answer, type Decide, UNFINISHED } from "../supervisor/loop.ts";
 import type { JobRecord } from "../store/records.ts";
@@ -138,7 +139,15 @@ function handlers(
     Resubmit: (call, { id }) => changeJob(call, resubmit(parts, id, call.peer.uid)),
     Cancel: (call, parameters) => changeJob(call, cancel(parts, named(parameters))),
     Hold: (call, parameters) => changeJob(call, hold(parts, named(parameters))),
-    Release: (call, parameters) => changeJob(call, release(parts, named(parameters))),
+    Release(call, parameters) {
+      const released = release(parts, named(parameters));
+      change(call, (mayGoOn) => {
+        const decided = released(mayGoOn);
+        if (decided === UNFINISHED) return decided;
+        // What it still waits for: its release alone may not let it start.
+        return { ...decided, job: { ...tell(decided.job), ...outlook(decided.job.id) } };
+      });
+    },
     Signal(call, { signal: text, ...parameters }) {
       const number = signalNumber(text);
       if (number === undefined) throw new InvalidParameter("signal");

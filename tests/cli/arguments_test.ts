@@ -22,7 +22,21 @@ import { socketsNamed } from "../../src/cli/upgrade.ts";
 
 Deno.test("a wrong argument is refused with a right one", () => {
   const wrong: [(text: string) => unknown, string[]][] = [
-    [jobId, ["0", "-1", "x", "", "1.5", "1e3", "12_", "12_x", "_3", "0_3", "1_2_3"]],
+    [jobId, [
+      "9".repeat(17),
+      `1_${"9".repeat(17)}`,
+      "0",
+      "-1",
+      "x",
+      "",
+      "1.5",
+      "1e3",
+      "12_",
+      "12_x",
+      "_3",
+      "0_3",
+      "1_2_3",
+    ]],
     [jobIds, ["1,,2", "1,x"]],
     [duration, ["", "-5", "5w", "1h30"]],
     [size, ["", "5x", "-1M"]],
@@ -57,6 +71,10 @@ Deno.test("a range is told in the unit that was typed", () => {
   assert.equal(told(grace, "25h"), "0..24h");
   assert.equal(told(size, "99999999G"), "0..8388607G");
   assert.equal(told(cpus, "four"), "1..1000000");
+  assert.throws(() => jobId("9".repeat(17)), /at most 9007199254740991/);
+  assert.throws(() => poolName("x".repeat(65)), /at most 64 letters/);
+  assert.throws(() => indexes("1-99999999999"), /up to 1000000000/);
+  assert.throws(() => limit("open-files=9".padEnd(30, "9")), /at most \d/);
 });
 
 Deno.test("what the command line takes is what a spec may hold", () => {

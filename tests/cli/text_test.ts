@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../assert.ts";
-import { describeJob, exitCodeOf, usageCells } from "../../src/cli/job_text.ts";
+import { describeJob, exitCodeOf, exitText, usageCells } from "../../src/cli/job_text.ts";
 import { columns, layOut, layOutFacts, printable } from "../../src/cli/table.ts";
 import { ConfigError, makeConfig } from "../../src/config.ts";
 import { configPaths, runtimeDirectory, socketPath, stateDirectory } from "../../src/paths.ts";
@@ -80,6 +80,13 @@ Deno.test("a fact that is too long goes on in the next line, and nothing of it i
     " dddd eeee",
     " ffff",
   ]);
+});
+
+Deno.test("a signal is told by number and name", () => {
+  assertEquals(exitText("0:9"), "0:9 (killed by signal 9, SIGKILL)");
+  assertEquals(exitText("0:37"), "0:37 (killed by signal 37, SIGRTMIN+3)");
+  assertEquals(exitText("0:33"), "0:33 (killed by signal 33)");
+  assertEquals([exitText("7:0"), exitText("-999:0")], ["7:0", "-999:0 (unknown)"]);
 });
 
 Deno.test("run and wait exit as the job did, and a stopped job is never a success", () => {

@@ -55,7 +55,7 @@ Deno.test("a job that is held says so until it is released", async () => {
   assertMatch(told, /^State: +QUEUED \(held\)$/m);
   assertMatch(told, /^Held: +until holdfast release 1$/m);
   assertMatch((await home.run("list")).stdout, /^1 +QUEUED \(held\) /m);
-  assertMatch((await home.run("release", "1")).stdout, /^1 (QUEUED|STARTING)\n$/);
+  assertMatch((await home.run("release", "1")).stdout, /^1 (QUEUED, waits for its turn|[A-Z]+)\n$/);
   assertEquals((await home.wait(1)).state, "COMPLETED");
   for (const verb of ["hold", "release"]) {
     const { code, stderr } = await home.run(verb, "1");
@@ -64,8 +64,66 @@ Deno.test("a job that is held says so until it is released", async () => {
   }
   await home.run("submit", "--not-before", "+1d", "true");
   assertEquals((await home.run("hold", "2")).stdout, "2 QUEUED (held)\n");
-  assertEquals((await home.run("release", "2")).stdout, "2 QUEUED\n");
+  assertMatch((await home.run("release", "2")).stdout, /^2 QUEUED, waits for \d{4}-.*Z\n$/);
   assertEquals((await home.run("hold", "9")).code, 3);
+});
+
+Deno.test("a release says what the job still waits for, and that it was not held", async () => {
+  await using home = await Home.start("--cpus", "2");
+  const time = "2096-07-24T18:00:00Z";
+  const released = async (...options: string[]) => {
+    const id = (await home.run("submit", ...options, "true")).stdout.trim();
+    const { code, stdout } = await home.run("release", id);
+    assertEquals(code, 0);
+    return stdout.replace(new RegExp(`^${id}(\\[[\\d-]+\\])? `), "");
+  };
+  const late = `waits for ${time.replace("Z", ".000Z")}`;
+  assertEquals(await released("--not-before", time), `QUEUED, it was not held; ${late}\n`);
+  assertEquals(await released("--hold", "--not-before", time), `QUEUED, ${late}\n`);
+  assertEquals(
+    await released("--hold", "--after", "1"),
+    "QUEUED, waits for job 1 to complete\n",
+  );
+  await home.run("set-pool", "p");
+  await home.run("pause-pool", "p");
+  assertMatch(
+    await released("--pool", "p"),
+    /^QUEUED, it was not held; waits for: pool p is paused/,
+  );
+  assertEquals(
+    await released("--array", "1-2", "--hold", "--not-before", time),
+    `2 QUEUED, ${late}\n`,
+  );
+  assertEquals(
+    await released("--array", "1-2", "--not-before", time),
+    `2 QUEUED, none of it was held; ${late}\n`,
+  );
+  const { job } = JSON.parse((await home.run("release", "--json", "1")).stdout);
+  assertEquals([job.state, job.waiting], ["QUEUED", time.replace("Z", ".000Z")]);
+});
+
+Deno.test("of several jobs each is tried and told, and the exit code is the worst", async () => {
+  await using home = await Home.start("--cpus", "1");
+  await home.running(await home.submit(["sleep", "1000"], { cpus: 1 }));
+  for (let i = 0; i < 3; i++) await home.submit(["true"], { cpus: 1 });
+  const unknown = "holdfast: there is no job 99; holdfast list shows those there are\n";
+  const held = await home.run("hold", "99", "1", "2", "98", "3");
+  assertEquals([held.code, held.stdout], [5, "2 QUEUED (held)\n3 QUEUED (held)\n"]);
+  assertEquals(
+    held.stderr,
+    `${unknown}holdfast: job 1 is RUNNING; only a queued job can be held or released\n` +
+      unknown.replace("99", "98"),
+  );
+  const released = await home.run("release", "99", "2");
+  assertEquals([released.code, released.stderr], [3, unknown]);
+  assertMatch(released.stdout, /^2 QUEUED, waits for/);
+  const cancelled = await home.run("cancel", "99", "3", "1_5", "4", "--json");
+  const { outcomes } = JSON.parse(cancelled.stdout);
+  assertEquals([cancelled.code, outcomes.map(({ id }: { id: number }) => id)], [3, [3, 4]]);
+  for (const id of [3, 4]) assertEquals((await home.wait(id)).state, "CANCELLED");
+  assertEquals((await home.run("cancel", "99", "1", "2")).code, 3);
+  assertEquals((await home.wait(1)).state, "CANCELLED");
+  assertEquals((await home.run("cancel", "1", "2")).code, 0);
 });
 
 Deno.test("a job with a time waits for it", async () => {

@@ -225,19 +225,18 @@ export class Home implements AsyncDisposable {
         // It has ended already.
       }
     }
-    await until("its processes have ended", () => {
-      const pids = processesWith(`${MARK}=${this.directory}`);
-      for (const pid of pids) {
-        try {
-          Deno.kill(pid, "SIGKILL");
-        } catch {
-          // It ended first.
-        }
-      }
-      return pids.length === 0;
-    });
+    await until("its processes have ended", () => killAll(`${MARK}=${this.directory}`));
     await removeCgroups(this.state);
-    await Deno.remove(this.directory, { recursive: true });
+    // A process that was in the middle of execve(2) when it was looked for may still write into it.
+    await until("its directory is removed", () => {
+      killAll(`${MARK}=${this.directory}`);
+      try {
+        rmSync(this.directory, { recursive: true });
+        return true;
+      } catch {
+        return false;
+      }
+    });
   }
 }
 
@@ -266,6 +265,15 @@ export async function until<T>(
   }
 }
 
+/** An answer that must come within 10 s; fails where who gives it hangs. */
+export async function soon<T>(answer: Promise<T>, what: string): Promise<T> {
+  let timer: number | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`${what} is not answered`)), 10_000);
+  });
+  return await Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
 /** Writes a line into a FIFO without waiting for a reader. */
 export function tell(path: string, line: number): void {
   using fifo = Deno.openSync(path, { read: true, write: true });
@@ -283,6 +291,19 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** True when there is none left. */
+function killAll(entry: string): boolean {
+  const pids = processesWith(entry);
+  for (const pid of pids) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // It ended first.
+    }
+  }
+  return pids.length === 0;
 }
 
 function processesWith(entry: string): number[] {

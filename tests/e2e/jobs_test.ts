@@ -193,22 +193,21 @@ Deno.test("a job after two jobs, one after the other, that never complete has on
   assertEquals(events.map(({ state }) => state), ["QUEUED", "CANCELLED"]);
 });
 
-Deno.test("a command or directory that is gone at the start is startFailed with its cause", async () => {
+Deno.test("the supervisor takes a job whatever it names; what is not there is startFailed with its cause", async () => {
   await using home = await Home.start();
-  // What follows another job is not looked for at submission.
-  const first = await home.submit(["true"]);
-  const missing = await home.wait(await home.submit(["no-such-command"], { after: [first] }));
-  assertEquals([missing.state, missing.reason, missing.exitCode], [
-    "FAILED",
-    "startFailed",
-    undefined,
-  ]);
-  assertMatch(missing.message!, /command not found in PATH: no-such-command/);
-  const lost = await home.wait(
-    await home.submit(["true"], { after: [first], directory: "/no/such" }),
-  );
-  assertEquals(lost.reason, "startFailed");
-  assertMatch(lost.message!, /cannot enter the directory \/no\/such/);
+  const cases: [string[], string | undefined, RegExp][] = [
+    [["no-such-command"], undefined, /command not found in PATH: no-such-command/],
+    [["/no/such/command"], undefined, /command not found: \/no\/such\/command/],
+    [["/etc/passwd"], undefined, /command is not executable: \/etc\/passwd/],
+    [["/etc"], undefined, /command is a directory: \/etc/],
+    [["true"], "/no/such", /cannot enter the directory \/no\/such/],
+    [["true"], "/etc/passwd", /cannot enter the directory \/etc\/passwd/],
+  ];
+  for (const [command, directory, message] of cases) {
+    const job = await home.wait(await home.submit(command, directory ? { directory } : {}));
+    assertEquals([job.state, job.reason, job.exitCode], ["FAILED", "startFailed", undefined]);
+    assertMatch(job.message!, message);
+  }
 });
 
 Deno.test("submitting again with the same key returns the first job; another spec is a conflict", async () => {
@@ -245,6 +244,13 @@ Deno.test("a signal reaches the job's process group", async () => {
   );
   await home.use((client) => client.call("Signal", { id, signal: "USR1" }));
   assertEquals((await home.wait(id)).exitCode, "5:0");
+  const real = await home.submit(`trap 'exit 6' 37; echo ready; while :; do sleep 0.1; done`);
+  await until(
+    "its trap is set",
+    async () => (await home.status(real)).pid && home.stdout(real) === "ready\n",
+  );
+  assertEquals((await home.run("signal", String(real), "SIGRTMIN+3")).code, 0);
+  assertEquals((await home.wait(real)).exitCode, "6:0");
   const late = home.use((client) => client.call("Signal", { id, signal: "USR1" }));
   assertEquals(await late.catch((error) => error.name), "JobEnded");
 });

@@ -59,6 +59,54 @@ Deno.test("a directory that cannot be made or used is refused with its name and 
   }
 });
 
+/** A path of so many bytes. */
+function below(directory: string, bytes: number): string {
+  let path = directory;
+  while (bytes - path.length > 201) path += `/${"x".repeat(199)}`;
+  return `${path}/${"x".repeat(bytes - path.length - 1)}`;
+}
+
+Deno.test("a place whose path is too long is refused with its limit before anything is made", async () => {
+  await using home = new Home();
+  const deep = (length: number) => below(home.directory, length);
+  const link = `${home.directory}/link`;
+  Deno.mkdirSync(deep(600), { recursive: true });
+  Deno.symlinkSync(deep(600), link);
+  const before = [...Deno.readDirSync(home.directory)].length;
+  const cases: [string, string, RegExp][] = [
+    ["--state-dir", deep(478), /state directory \S+ is too long: .* 477 bytes, and has 478; give/],
+    ["--state-dir", link, /state directory \S+\/link is too long: .* 477 bytes, and has 600; give/],
+    [
+      "--runtime-dir",
+      deep(100),
+      /runtime directory \S+ is too long: .* 99 bytes, and has 113; give/,
+    ],
+  ];
+  const verbs = [["daemon"], ["daemon", "--check"], ["recover", "--dry-run"], ["rebuild"]];
+  for (const [flag, path, expected] of cases) {
+    for (const verb of verbs) {
+      const { code, stdout, stderr } = await home.run(...verb, flag, path);
+      assertEquals([code, stdout], [2, ""], stderr);
+      assertMatch(stderr, expected);
+    }
+  }
+  assertEquals([...Deno.readDirSync(home.directory)].length, before);
+  assertEquals([...Deno.readDirSync(deep(600))], []);
+});
+
+Deno.test("a state directory of the longest path holds jobs, and is rebuilt", async () => {
+  await using home = new Home();
+  const path = below(home.directory, 477);
+  await home.start("--state-dir", path);
+  assertEquals((await home.wait(await home.submit("exit 7"))).exitCode, "7:0");
+  await home.signal("SIGTERM");
+  const { code, stdout, stderr } = await home.run("rebuild", "--force", "--state-dir", path);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /jobs kept: 1;/);
+  await home.start("--state-dir", path);
+  assertEquals((await home.status(1)).exitCode, "7:0");
+});
+
 Deno.test("a check tells what is wrong, makes nothing and starts nothing", async () => {
   await using home = new Home();
   const sound = await home.run("daemon", "--check");

@@ -2,52 +2,8 @@
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { Home, IS_ROOT, until } from "./home.ts";
+import { RawPeer } from "./raw_peer.ts";
 import INTERFACE_DESCRIPTION from "../../src/varlink/io.holdfast.varlink" with { type: "text" };
-
-/** A connection that sends whatever bytes it likes. */
-class RawPeer implements Disposable {
-  #text = "";
-
-  private constructor(private readonly connection: Deno.Conn) {}
-
-  static async connect(home: Home): Promise<RawPeer> {
-    return new RawPeer(await Deno.connect({ transport: "unix", path: home.socket }));
-  }
-
-  async send(text: string | Uint8Array): Promise<void> {
-    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await this.connection.write(bytes.subarray(sent));
-    }
-  }
-
-  /** The next message; undefined when the connection is closed. */
-  async receive(): Promise<any> {
-    const buffer = new Uint8Array(65536);
-    while (!this.#text.includes("\0")) {
-      const count = await this.connection.read(buffer).catch(() => null);
-      if (count === null) return undefined;
-      this.#text += new TextDecoder().decode(buffer.subarray(0, count));
-    }
-    const end = this.#text.indexOf("\0");
-    const message = JSON.parse(this.#text.slice(0, end));
-    this.#text = this.#text.slice(end + 1);
-    return message;
-  }
-
-  async ask(message: unknown): Promise<any> {
-    await this.send(JSON.stringify(message) + "\0");
-    return await this.receive();
-  }
-
-  [Symbol.dispose](): void {
-    try {
-      this.connection.close();
-    } catch {
-      // It is closed.
-    }
-  }
-}
 
 Deno.test("a client can learn the service and its interface", async () => {
   await using home = await Home.start();
@@ -109,9 +65,6 @@ Deno.test("an invalid job is refused by the name of the field", async () => {
     [{ command: [""] }, "command", /name of a program/],
     [{ command: "true" }, "command", /list of strings/],
     [{ command: ["a\0b"] }, "command", /NUL/],
-    [{ command: ["no-such-command"] }, "command", /not found in PATH/],
-    [{ command: ["/etc/passwd"] }, "command", /not an executable file/],
-    [{ command: ["true"], directory: "/no/such" }, "directory", /does not exist/],
     [{ command: ["true"], directory: "relative" }, "directory", /absolute/],
     [{ command: ["true"], timeout: -1 }, "timeout", /at least 0/],
     [{ command: ["true"], timeout: 1.5 }, "timeout", /whole number/],

@@ -40,6 +40,11 @@ Deno.test("what is no array is told as a fault, and never takes long", () => {
     [`1-${MAX_ARRAY_SIZE},5`, /at most 10000/],
     [`1-${MAX_ARRAY_SIZE},`.repeat(50_000), /at most 10000/],
     ["0-1000000000", /at most 10000/],
+    ["1-99999999999", /numbers up to 1000000000, and 99999999999 is more/],
+    ["1000000001", /up to 1000000000/],
+    ["1-5:1000000001", /up to 1000000000/],
+    ["1-5%1000000001", /up to 1000000000/],
+    [`1-${"9".repeat(400)}`, /up to 1000000000/],
   ];
   for (const [text, fault] of faults) {
     const told = parseArray(text);

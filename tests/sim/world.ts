@@ -145,7 +145,6 @@ export class World {
         limits: { defaults: {}, maxima: {}, cpuIds: CPU_IDS, canLimitProcesses: false },
         user: "root",
         retentionMs: RETENTION_MS,
-        cannotRun: () => undefined,
       };
       const upkeep = new Upkeep({
         ...parts,

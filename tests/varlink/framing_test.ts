@@ -104,7 +104,7 @@ Deno.test("a message of exactly the maximum size is taken, its NUL not counted",
     const chunks = [];
     for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size));
     assert.equal(chunks.flatMap((chunk) => splitter.push(chunk))[0]?.length, 9);
-    assert.equal(splitter.pendingBytes, 0);
+    assert.equal(splitter.pending.length, 0);
   }
 });
 
@@ -112,14 +112,14 @@ Deno.test("a message without end is refused as soon as it is too long, and held 
   const splitter = new Splitter(10);
   splitter.push(new Uint8Array(10).fill(0x20));
   assert.throws(() => splitter.push(new Uint8Array(1).fill(0x20)), MessageTooLong);
-  assert.equal(splitter.pendingBytes, 0);
+  assert.equal(splitter.pending.length, 0);
   assert.throws(() => splitter.push(new Uint8Array(0)), MessageTooLong);
 });
 
 Deno.test("a stream that breaks off leaves the beginning of a message pending", () => {
   const splitter = new Splitter(MAX);
   assert.equal(splitter.push(new TextEncoder().encode('{}\0{"a"')).length, 1);
-  assert.equal(splitter.pendingBytes, 4);
+  assert.equal(splitter.pending.length, 4);
 });
 
 Deno.test("what is not a JSON object in UTF-8 is malformed", () => {

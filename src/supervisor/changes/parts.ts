@@ -1,7 +1,6 @@
 /** What the changes that clients ask for are made with. */
 
 import type { NodeLimits } from "../../job/node_limits.ts";
-import type { FullSpec, InvalidField } from "../../job/spec.ts";
 import type { Clock, Files } from "../../ports.ts";
 import type { Journal } from "../../store/journal.ts";
 import type { Amount } from "../lanes.ts";
@@ -20,6 +19,4 @@ export interface ChangeParts {
   readonly retentionMs: number;
   /** A change of so many jobs is journaled as one, and written in batches. */
   readonly large: number;
-  /** What the machine has against a job that could start now: its directory or command. */
-  readonly cannotRun: (spec: FullSpec) => InvalidField | undefined;
 }

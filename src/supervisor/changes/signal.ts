@@ -1,6 +1,5 @@
 /** Signal: sends a signal to the process groups of jobs. It changes nothing in the journal. */
 
-import { constants } from "node:os";
 import { isStarted, type LiveJob } from "../../job/job.ts";
 import type { Refusal } from "../../job/refusal.ts";
 import type { Decide } from "../loop.ts";
@@ -22,14 +21,4 @@ export function signal(parts: ChangeParts, named: Named, signal: number): Decide
     toOne: send,
     toMany: (jobs) => jobs.forEach(send),
   });
-}
-
-/** A signal by its number, or its name with or without SIG; undefined when there is none such. */
-export function signalNumber(text: string): number | undefined {
-  const signals = constants.signals as Record<string, number>;
-  const upper = text.toUpperCase();
-  const number = /^\d+$/.test(text)
-    ? Number(text)
-    : signals[upper.startsWith("SIG") ? upper : `SIG${upper}`];
-  return number !== undefined && number >= 1 && number <= 64 ? number : undefined;
 }

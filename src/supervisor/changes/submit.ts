@@ -117,7 +117,7 @@ function refuseUnfit(parts: ChangeParts, spec: FullSpec, arraySize: number | und
 }
 
 function unfit(
-  { capacity, user, journal, cannotRun, supervisor }: ChangeParts,
+  { capacity, user, journal, supervisor }: ChangeParts,
   spec: FullSpec,
   arraySize: number | undefined,
 ): InvalidField | undefined {
@@ -138,11 +138,8 @@ function unfit(
   const tooBig = arraySize !== undefined && tooBigArray(spec, arraySize);
   if (tooBig) return { field: "array", message: tooBig };
   const unknown = spec.after.find((id) => !journal.stateOf(id));
-  if (unknown !== undefined) {
-    return { field: "after", message: `names job ${unknown}, which is not known` };
-  }
-  // What the jobs before it will make cannot be looked for now.
-  return spec.after.length > 0 ? undefined : cannotRun(spec);
+  if (unknown === undefined) return undefined;
+  return { field: "after", message: `names job ${unknown}, which is not known` };
 }
 
 /** The indexes of the array that it asks for; undefined for a single job. */
