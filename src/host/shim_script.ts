@@ -78,7 +78,7 @@ _hf_io() {
     esac
   done </proc/self/io
 } 2>/dev/null
-_hf_step() { printf "hf:$1" 2>/dev/null >/proc/self/comm; }
+_hf_step() { printf "hf:$1" 2>/dev/null >|/proc/self/comm; }
 _hf_pause() { sleep 1 2>/dev/null || :; }
 _hf_write() {
   until { echo "$2" >|"$1"; } 2>/dev/null; do [ -d "$_hf_run" ] || exit ${RUN_GONE}; _hf_pause; done

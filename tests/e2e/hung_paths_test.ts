@@ -48,6 +48,32 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a job that hangs in its start stays STARTING, says in which step, and times out",
+  ignore: NO_HUNG_DISK !== undefined,
+  async fn() {
+    await using home = await Home.start();
+    await using disk = await HungDisk.mount(`${home.directory}/far`);
+    const steps = {
+      "entering its directory": { command: ["true"], directory: disk.path },
+      "looking its command up": { command: [`${disk.path}/tool`] },
+    };
+    for (const [step, { command, ...spec }] of Object.entries(steps)) {
+      const id = await home.submit(command, { grace: 0, timeout: 5, ...spec });
+      const job = await until("it is told", async () => {
+        const job = await home.status(id);
+        return job.message && job;
+      });
+      assertEquals([job.state, job.message], ["STARTING", `it hangs in its start, ${step}`]);
+      const { stdout } = await home.run("health");
+      assertEquals(stdout.startsWith(`FAULT: job ${id} cannot come to the command`), true, stdout);
+      const ended = await home.wait(id);
+      assertEquals([ended.state, ended.reason], ["FAILED", "timeout"]);
+    }
+    assertEquals((await home.run("health")).code, 0);
+  },
+});
+
 /** Whether it waits for the answer of a file system in user space. */
 function isHung(pid: number): boolean {
   return /request_wait_answer|fuse/.test(Deno.readTextFileSync(`/proc/${pid}/wchan`));
