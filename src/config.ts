@@ -4,7 +4,7 @@
  * value is an error that names the line.
  */
 
-import { type LimitName, type Limits, mergeLimits } from "./job/limits.ts";
+import { isBeyond, type LimitName, type Limits, mergeLimits } from "./job/limits.ts";
 import type { Pin } from "./job/spec.ts";
 import { limitText, parseLimit, parseLimitWord, WrongLimit } from "./limit_text.ts";
 import { parseDuration, parseSize } from "./units.ts";
@@ -36,7 +36,7 @@ export interface Config {
   readonly max_unread: number;
   /** What jobs get that do not say. */
   readonly default_limits: Limits;
-  /** The most that a job may ask for; of nice the least. */
+  /** The most that a job may ask for; of nice and oomScore the least. */
   readonly max_limits: Omit<Limits, "umask">;
   /** s */
   readonly max_timeout?: number;
@@ -203,7 +203,7 @@ function withFittingLimits(config: Config, where: (key: string) => string): Conf
   }
   for (const [name, value] of Object.entries(config.default_limits)) {
     const bound = most[name as LimitName] ?? value;
-    if (name === "nice" ? value < bound : value > bound) {
+    if (isBeyond(name as LimitName, value, bound)) {
       const text = limitText(name);
       throw new ConfigError(`${place("default_limits")}: ${text} is beyond its maximum ${bound}`);
     }

@@ -15,6 +15,7 @@ const READERS: Record<LimitName, readonly [read: Reader, expected: string]> = {
   stackSize: [parseSize, "a size up to 8191T such as 8M"],
   processes: [whole, "a whole number"],
   nice: [whole, "a whole number from -20 to 19"],
+  oomScore: [whole, "a whole number from -1000 to 1000"],
   umask: [(text) => text, "octal"],
   logSize: [parseSize, "a size up to 8191T such as 512M or 2G"],
 };

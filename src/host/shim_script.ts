@@ -124,6 +124,7 @@ _hf_write "$_hf_claim" "$_hf_who $HOLDFAST_TOKEN"
 (
   _hf_self
   _hf_write "$_hf_run/proc" "$_hf_who"
+  { echo 0 >|/proc/self/oom_score_adj; } 2>/dev/null
   until { true >>"$_hf_run/stdout.log" && true >>"$_hf_run/stderr.log"; } 2>/dev/null; do
     [ -d "$_hf_run" ] || exit ${RUN_GONE}
     _hf_pause

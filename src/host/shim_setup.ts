@@ -41,6 +41,13 @@ export function setupText(limits: Limits = {}, { nice, boundsProcesses }: SetupM
     return `${RLIMITS[name]!(value)} || _hf_refuse ${quote(`cannot set ${name} to ${value}`)}`;
   });
   const lines = rlimits.length > 0 ? [`{\n${rlimits.join("\n")}\n} 2>/dev/null`] : [];
+  const { oomScore } = limits;
+  if (oomScore !== undefined) {
+    const refusal = quote(`cannot set oomScore to ${oomScore}`);
+    lines.push(
+      `{ echo ${oomScore} >|/proc/self/oom_score_adj; } 2>/dev/null || _hf_refuse ${refusal}`,
+    );
+  }
   if (limits.umask !== undefined) lines.push(`umask ${limits.umask}`);
   if (limits.nice !== undefined && nice) {
     lines.push(`set -- ${quote(nice.path)} -n ${limits.nice - nice.own} "$@"`);

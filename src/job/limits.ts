@@ -15,6 +15,8 @@ export interface Limits {
   processes?: number;
   /** -20..19 */
   nice?: number;
+  /** -1000..1000, what /proc/PID/oom_score_adj holds (proc(5)). */
+  oomScore?: number;
   /** Octal, such as "022". */
   umask?: string;
   /** bytes of stdout and of stderr that are kept */
@@ -22,20 +24,22 @@ export interface Limits {
 }
 
 export const MIN_NICE = -20, MAX_NICE = 19;
+export const MIN_OOM_SCORE = -1000, MAX_OOM_SCORE = 1000;
 /** With fewer the shim's shell could not even tell why it starts nothing. */
 export const MIN_OPEN_FILES = 16;
 /** Less would leave no room for a head and a tail. */
 export const MIN_LOG_SIZE = 65_536;
 
-const count = (least: number) =>
+const between = (least: number, most: number) =>
   v.optional(
     v.pipe(
       v.number("must be a whole number"),
       v.integer("must be a whole number"),
       v.minValue(least, `must be at least ${least}`),
-      v.maxValue(Number.MAX_SAFE_INTEGER, `must be at most ${Number.MAX_SAFE_INTEGER}`),
+      v.maxValue(most, `must be at most ${most}`),
     ),
   );
+const count = (least: number) => between(least, Number.MAX_SAFE_INTEGER);
 
 export const limitsSchema = v.strictObject({
   openFiles: count(MIN_OPEN_FILES),
@@ -43,14 +47,8 @@ export const limitsSchema = v.strictObject({
   fileSize: count(0),
   stackSize: count(65_536),
   processes: count(1),
-  nice: v.optional(
-    v.pipe(
-      v.number("must be a whole number"),
-      v.integer("must be a whole number"),
-      v.minValue(MIN_NICE, `must be at least ${MIN_NICE}`),
-      v.maxValue(MAX_NICE, `must be at most ${MAX_NICE}`),
-    ),
-  ),
+  nice: between(MIN_NICE, MAX_NICE),
+  oomScore: between(MIN_OOM_SCORE, MAX_OOM_SCORE),
   umask: v.optional(
     v.pipe(
       v.string("must be a string such as 022"),
@@ -64,6 +62,18 @@ export type LimitName = keyof Limits;
 
 /** In the order in which they are told. */
 export const LIMIT_NAMES = Object.keys(limitsSchema.entries) as LimitName[];
+
+/** Of these the smaller is the more of the machine. */
+const DESCENDING: readonly LimitName[] = ["nice", "oomScore"];
+
+export function isBeyond(name: LimitName, value: number, bound: number): boolean {
+  return DESCENDING.includes(name) ? value < bound : value > bound;
+}
+
+/** What stands before the bound of what a node allows. */
+export function boundWords(name: LimitName): string {
+  return DESCENDING.includes(name) ? "no less than" : "at most";
+}
 
 /** What `over` says, and what `under` says besides; undefined when there is nothing. */
 export function mergeLimits(over: Limits = {}, under: Limits = {}): Limits | undefined {

@@ -1,11 +1,11 @@
 /** What a node gives to jobs that do not say, and the most that it allows. Pure. */
 
-import { LIMIT_NAMES, type Limits, mergeLimits } from "./limits.ts";
+import { boundWords, isBeyond, LIMIT_NAMES, type Limits, mergeLimits } from "./limits.ts";
 import type { FullSpec, InvalidField, Pin } from "./spec.ts";
 
 export interface NodeLimits {
   readonly defaults: Limits;
-  /** Of nice the least. A job that says nothing and has no default gets the maximum. */
+  /** Of nice and oomScore the least. A job that says nothing and has no default gets the maximum. */
   readonly maxima: Omit<Limits, "umask">;
   /** s */
   readonly maxTimeout?: number;
@@ -67,9 +67,9 @@ function limitBeyond(limits: Limits, node: NodeLimits): string | undefined {
     const asked = limits[name];
     const most = name === "umask" ? undefined : node.maxima[name];
     if (typeof asked !== "number" || most === undefined) continue;
-    const bound = name === "nice" ? "no less than" : "at most";
-    const isBeyond = name === "nice" ? asked < most : asked > most;
-    if (isBeyond) return `${name} is ${asked}, and this node allows ${bound} ${most}`;
+    if (isBeyond(name, asked, most)) {
+      return `${name} is ${asked}, and this node allows ${boundWords(name)} ${most}`;
+    }
   }
   const { nice, processes } = limits;
   if (nice !== undefined && node.leastNice === undefined) return "nice needs nice(1) on this node";

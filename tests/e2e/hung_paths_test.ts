@@ -62,7 +62,7 @@ Deno.test({
       const id = await home.submit(command, { grace: 0, timeout: 5, ...spec });
       const job = await until("it is told", async () => {
         const job = await home.status(id);
-        return job.message && job;
+        return job.message ? job : undefined;
       });
       assertEquals([job.state, job.message], ["STARTING", `it hangs in its start, ${step}`]);
       const { stdout } = await home.run("health");

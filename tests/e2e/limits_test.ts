@@ -37,6 +37,22 @@ Deno.test("a job that says nothing has the supervisor's limits, and its logs one
   assertMatch(home.stdout(id), new RegExp(`Max open files +${openFiles} `));
 });
 
+Deno.test("the OOM score of a job is 0 unless it asks for another, whatever the supervisor's is", async () => {
+  await using home = await Home.start();
+  // Less than it has would need CAP_SYS_RESOURCE, which root in a container may not have.
+  const own = 400;
+  Deno.writeTextFileSync(`/proc/${home.pid}/oom_score_adj`, `${own}`);
+  const look = "cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj";
+  const [said, silent] = [
+    await home.submit(look, { limits: { oomScore: 250 } }),
+    await home.submit(look),
+  ];
+  await home.wait(said);
+  await home.wait(silent);
+  assertEquals(home.stdout(said), `250\n${own}\n`);
+  assertEquals(home.stdout(silent), `0\n${own}\n`);
+});
+
 Deno.test("a job that writes more than its file size ends by SIGXFSZ", async () => {
   await using home = await Home.start();
   const id = await home.submit("exec head -c 100000 /dev/zero >big", {
