@@ -86,6 +86,7 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "start" }),
     () => ({ seed, kind: "cancel" }),
     () => ({ seed, kind: "killShim" }),
+    () => ({ seed, kind: "killShim" }),
     () => ({
       seed,
       kind: "several",
