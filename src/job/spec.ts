@@ -90,6 +90,10 @@ export const poolName = v.pipe(
   v.regex(/^[\w.-]{1,64}$/, "must be letters, digits, dots, dashes and underscores, at most 64"),
 );
 
+export function isPoolName(text: string): boolean {
+  return v.is(poolName, text);
+}
+
 const schema = v.strictObject(
   {
     command: v.pipe(
