@@ -5,6 +5,7 @@
  */
 
 import { parseExit } from "../job/exit_status.ts";
+import { MS_PER_TICK } from "../job/identity.ts";
 import { END_STATES, LIVE_STATES, REASONS, STOPS } from "../job/job.ts";
 import { MAX_ARRAY_SIZE, MAX_INDEX } from "../job/job_array.ts";
 import { isInvalid, isPoolName, readSpec } from "../job/spec.ts";
@@ -20,9 +21,11 @@ export interface Column {
 }
 
 /** More jobs than a thousand a second make in thirty years. */
-export const MAX_ID = 1e12;
+const MAX_ID = 1e12;
 /** The last ms of the year 9999: RFC 3339 has no later one. */
 const MAX_TIME = 253_402_300_799_999;
+/** No machine runs for ten years: a time beyond would be one that never comes. */
+const MAX_UPTIME_MS = 10 * 366 * 86_400_000;
 /** PID_MAX_LIMIT of 64-bit machines (proc_sys_kernel(5)). */
 const MAX_PID = 4_194_304;
 /** The most CPUs that Linux can be built for. */
@@ -35,6 +38,8 @@ const SETTINGS: Record<string, RegExp> = { draining: /^(yes|no)$/, written: /^\d
 
 const id = whole(1, MAX_ID);
 const time = whole(0, MAX_TIME);
+const bootTime = whole(0, MAX_UPTIME_MS);
+const startTicks = whole(0, MAX_UPTIME_MS / MS_PER_TICK);
 const count = whole(0, Number.MAX_SAFE_INTEGER);
 const flag = orElse(0, whole(0, 1));
 const text = { kind: "TEXT", isRequired: true, isFit: () => true } as const;
@@ -50,7 +55,7 @@ const TABLES = {
     state: oneOf(STATES),
     attempts: orElse(0, count),
     stopping: maybe(oneOf(STOPS)),
-    stopping_boot_ms: maybe(count),
+    stopping_boot_ms: maybe(bootTime),
     adopted: flag,
     reason: maybe(oneOf(REASONS)),
     message: maybe(text),
@@ -74,9 +79,9 @@ const TABLES = {
     allocated_memory: count,
     node_name: text,
     process_id: maybe(whole(1, MAX_PID)),
-    process_start_ticks: maybe(count),
+    process_start_ticks: maybe(startTicks),
     shim_process_id: maybe(whole(1, MAX_PID)),
-    shim_start_ticks: maybe(count),
+    shim_start_ticks: maybe(startTicks),
     boot_id: word,
     pid_namespace: word,
     token: word,
@@ -115,6 +120,11 @@ export function isFit(column: Column, value: unknown): boolean {
   if (value === undefined || value === null) return !column.isRequired;
   const kind = column.kind === "TEXT" ? "string" : "number";
   return typeof value === kind && column.isFit(value);
+}
+
+/** Whether a job can have been given this id. */
+export function isId(value: unknown): value is number {
+  return isFit(id, value);
 }
 
 export function isSettingFit(name: string, value: string): boolean {

@@ -54,12 +54,15 @@ interface EventText {
 const LIVE = "state IN ('QUEUED', 'STARTING', 'RUNNING')";
 
 export class Journal {
-  #database: DatabaseSync;
+  #database!: DatabaseSync;
   #statements = new Map<string, StatementSync>();
 
-  /** Throws JournalRefused. */
-  constructor(private readonly source: JournalSource, private readonly nodeName: string) {
-    this.#database = source.open();
+  constructor(private readonly source: JournalSource, private readonly nodeName: string) {}
+
+  /** Before anything else. Throws JournalRefused. */
+  open(): this {
+    this.#database = this.source.open();
+    return this;
   }
 
   /** Leaves its files as they are where the disk does not even let it be closed. */

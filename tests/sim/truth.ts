@@ -4,7 +4,10 @@
  */
 
 import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
-import { MS_PER_TICK } from "../../src/job/identity.ts";
+import { MS_PER_TICK, UNKNOWN_GROUND as NOWHERE } from "../../src/job/identity.ts";
+import { type Columns, mendEvents } from "../../src/recover/mend.ts";
+import { mendAllocation } from "../../src/recover/mend_allocation.ts";
+import { mendJob } from "../../src/recover/mend_job.ts";
 import { SIGCONT, SIGKILL } from "../../src/ports.ts";
 import type { Process } from "./kernel.ts";
 import { type Plan, shellStatus } from "./scripts.ts";
@@ -59,6 +62,8 @@ const ROWS = `SELECT jobs.id, key, state, stopping, reason, exit_code, ended_at,
   allocated_cpus AS cpus, released, held, spec ->> 'pin' AS pin, cpu_set,
   json_extract(spec, '$.pool') AS pool
   FROM jobs LEFT JOIN resource_allocations ON job_id = jobs.id ORDER BY jobs.id`;
+/** To look at all rows after each commit would take half of the time. */
+const COMMITS_A_LOOK = 16;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
 export class Truth implements Witness {
@@ -67,6 +72,7 @@ export class Truth implements Witness {
   #ended = new Map<number, string>();
   #stopping = new Set<number>();
   #inPool = 0;
+  #commits = 0;
   isShuttingDown = false;
   /** How often jobs ended for which reason. */
   readonly ends = new Map<string, number>();
@@ -161,10 +167,37 @@ export class Truth implements Witness {
     const rows = this.#rows();
     this.#checkCapacity(rows);
     for (const row of rows) this.#checkRow(row);
+    if (this.#commits++ % COMMITS_A_LOOK === 0) this.#checkSound();
     const ids = new Set(rows.map(({ id }) => id));
     for (const [key, { id, isAcknowledged }] of this.facts) {
       if (!isAcknowledged || ids.has(id!)) continue;
       this.#must(this.#ended.has(id!), `job ${id} (${key}) is no longer in the journal`);
+    }
+  }
+
+  /** A rebuild would change nothing: no row holds what it would take for damage. */
+  #checkSound(): void {
+    const { database } = this.world;
+    const events = Map.groupBy(
+      mendEvents(database.prepare("SELECT * FROM events ORDER BY sequence").all()).rows,
+      ({ job_id }) => job_id,
+    );
+    const held: Columns[] = database.prepare("SELECT * FROM resource_allocations").all();
+    const allocations = new Map(held.map((row) => [row.job_id, row]));
+    const jobs: Columns[] = database.prepare("SELECT * FROM jobs").all();
+    const here = { ground: NOWHERE, nodeName: "", uid: 0, atMs: 0 };
+    for (const columns of jobs) {
+      const { id } = columns;
+      const job = mendJob(columns, { ...here, events: events.get(id) ?? [] });
+      const allocation = allocations.get(id);
+      const damaged = [
+        ...(job?.damaged ?? ["spec"]),
+        ...(allocation ? mendAllocation(allocation, job, undefined, here)?.damaged ?? ["id"] : []),
+      ];
+      this.#must(
+        damaged.length === 0 && !job?.doubt,
+        `job ${id} looks damaged: ${damaged} ${job?.doubt}`,
+      );
     }
   }
 
@@ -180,6 +213,7 @@ export class Truth implements Witness {
       );
       this.#checkEvents(row);
     }
+    this.#checkSound();
     const { cgroups } = this.world.kernel;
     this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
     const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
