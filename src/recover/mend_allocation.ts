@@ -4,9 +4,8 @@
  */
 
 import { type Ground, UNKNOWN_GROUND } from "../job/identity.ts";
-import type { State } from "../job/job.ts";
 import { type Columns, Draft, type Mended } from "./mend.ts";
-import { isEnd, isLive, isStarted, type MendedJob } from "./mend_job.ts";
+import { isEnd, isLive, type MendedJob } from "./mend_job.ts";
 import { lostToken, type Remains } from "./plan_remains.ts";
 
 export interface MendedAllocation extends Mended {
@@ -41,7 +40,7 @@ export function mendAllocation(
   const isHere = mendGround(draft, left, here.ground);
   const isKnown = mendProcesses(draft, isHere && state === "RUNNING" ? left! : {});
   if (state === "STARTING") draft.put(NO_PROCESSES);
-  mendPlace(draft, job, state);
+  mendPlace(draft);
   if (isLive(state)) draft.put({ released: 0, released_time: null });
   if (isEnd(state)) {
     draft.put({ released: 1, released_time: row.released_time ?? job!.row.ended_at });
@@ -72,12 +71,12 @@ function mendGround(draft: Draft, remains: Remains | undefined, here: Ground): b
 }
 
 /** Its CPUs are as many as it asked for, and everything in its cgroup is ended with it. */
-function mendPlace(draft: Draft, job: MendedJob | undefined, state: State | undefined): void {
-  const { cpu_set } = draft.row;
-  if (cpu_set !== null && job && JSON.parse(cpu_set).length !== job.spec.cpus) {
+function mendPlace(draft: Draft): void {
+  const { cpu_set, allocated_cpus } = draft.row;
+  if (cpu_set !== null && JSON.parse(cpu_set).length !== allocated_cpus) {
     draft.put({ cpu_set: null });
   }
-  if (isStarted(state) && !isOwnCgroup(draft.row)) draft.put({ cgroup: null });
+  if (!isOwnCgroup(draft.row)) draft.put({ cgroup: null });
 }
 
 const NO_LEADER = { process_id: null, process_start_ticks: null };

@@ -8,7 +8,7 @@ import { parseExit } from "../job/exit_status.ts";
 import { MS_PER_TICK } from "../job/identity.ts";
 import { END_STATES, LIVE_STATES, REASONS, STOPS } from "../job/job.ts";
 import { MAX_ARRAY_SIZE, MAX_INDEX } from "../job/job_array.ts";
-import { isInvalid, isPoolName, readSpec } from "../job/spec.ts";
+import { isInvalid, isPoolName, MAX_JOB_CPUS, readSpec } from "../job/spec.ts";
 
 export interface Column {
   readonly kind: "INTEGER" | "TEXT";
@@ -75,7 +75,7 @@ const TABLES = {
   },
   resource_allocations: {
     job_id: id,
-    allocated_cpus: whole(1, Number.MAX_SAFE_INTEGER),
+    allocated_cpus: whole(1, MAX_JOB_CPUS),
     allocated_memory: count,
     node_name: text,
     process_id: maybe(whole(1, MAX_PID)),

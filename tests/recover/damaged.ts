@@ -6,6 +6,7 @@ import { type Change, type End, type Job, type Stop, transition } from "../../sr
 import { isInvalid, readSpec } from "../../src/job/spec.ts";
 import { JournalFile } from "../../src/store/database.ts";
 import { Journal } from "../../src/store/journal.ts";
+import type { Row } from "../../src/store/records.ts";
 
 export const GROUND = { bootId: "boot", pidNamespace: "pid:[1]@1" };
 export const QUEUED = [8, 9, 11, 12, 13];
@@ -117,9 +118,9 @@ export function damage(path: string, { table, column, row, value }: Cell): boole
     using database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
     const named = database.prepare("SELECT name FROM pragma_table_info(?) WHERE pk = 1").get(table);
     const key = named?.name ?? "rowid";
-    const rows = database.prepare(`SELECT ${key} AS key FROM ${table} ORDER BY ${key}`).all();
-    const at = rows[row % rows.length]!.key!;
-    database.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${key} = ?`).run(value, at);
+    const { rows } = database.prepare(`SELECT COUNT(*) AS rows FROM ${table}`).get() as Row;
+    database.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${key} =
+      (SELECT ${key} FROM ${table} ORDER BY ${key} LIMIT 1 OFFSET ?)`).run(value, row % rows);
     return true;
   } catch (error) {
     if (/mismatch|constraint failed/.test(String(error))) return false;

@@ -89,6 +89,16 @@ Deno.test("a cgroup that is not the job's own is never taken for it", () => {
     assertEquals(item.allocation!.cgroup, cgroup === own ? own : null);
     assertEquals(item.damaged, cgroup === own ? [] : ["cgroup"]);
   }
+  const lost = plan({
+    jobs: [row("RUNNING", { spec: "{" })],
+    allocations: [allocation({ cgroup: "/sys/fs/cgroup" })],
+    remains: remains({ claimed: CLAIMED }),
+  });
+  assertEquals([lost.fate, lost.allocation!.token, lost.allocation!.cgroup], [
+    "started",
+    "token-1",
+    null,
+  ]);
 });
 
 Deno.test("what a spec says twice is restored from it", () => {
