@@ -4,11 +4,9 @@
  */
 
 import { userInfo } from "node:os";
-import { type Config, ConfigError } from "./config.ts";
-import { check, type Places, places, prepare } from "./directories.ts";
+import { prepare } from "./directories.ts";
 import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
-import { cannotHoldCgroups } from "./host/cgroup_ground.ts";
 import { takeLock } from "./host/lock.ts";
 import { notify } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
@@ -16,11 +14,10 @@ import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
 import { claimSocket } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
-import type { Log } from "./job/log.ts";
-import { openLog } from "./log_output.ts";
 import { makeParts } from "./node_parts.ts";
 import { catchUp } from "./recover/older_journal.ts";
-import { type Flags, readConfig } from "./settings.ts";
+import type { Flags } from "./settings.ts";
+import { type StartSettings, startSettings } from "./start_settings.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
 import type { NotReplaced } from "./varlink/interface.ts";
@@ -34,37 +31,12 @@ import { version } from "./version.ts";
 /** The flag with which a successor is asked whether it could start here. */
 const CHECK = "--check";
 
-interface Settings {
-  readonly config: Config;
-  readonly where: Places;
-  readonly log: Log;
-}
-
 /** Runs the supervisor until it is told to end. Throws, for people, what keeps it from starting. */
 export async function runDaemon(flags: Flags): Promise<void> {
-  await supervise(settings(flags), flags.burst === true);
+  await supervise(startSettings(flags), flags.burst === true);
 }
 
-/** Whether it could start with these flags. Changes nothing. Throws ConfigError, NoPlace. */
-export function checkSettings(flags: Flags): void {
-  settings(flags);
-}
-
-function settings(flags: Flags): Settings {
-  const log = openLog({
-    level: Deno.env.get("LOG_LEVEL"),
-    format: Deno.env.get("LOG_FORMAT"),
-    toJournal: Deno.env.has("JOURNAL_STREAM"),
-  });
-  const config = readConfig(flags);
-  const where = places(config);
-  check(where);
-  const problem = cannotHoldCgroups(config.cgroup);
-  if (problem !== undefined) throw new ConfigError(problem);
-  return { config, where, log };
-}
-
-async function supervise({ config, where, log }: Settings, isBurst: boolean): Promise<void> {
+async function supervise({ config, where, log }: StartSettings, isBurst: boolean): Promise<void> {
   const began = Date.now();
   // What is true is on disk, and looked at again: jobs are better off than with nobody there.
   onUncaught((error) => log.error("failed", { what: String(error) }));

@@ -36,6 +36,7 @@ export function makeParts(
   const nice = findNice();
   const clock = hostClock;
   const files = new RunFiles(state);
+  files.prepare();
   const logs = new HostLogFiles(state);
   const logBounds = new LogBounds({
     clock,
@@ -45,7 +46,8 @@ export function makeParts(
     reserve: config.disk_reserve,
   });
   logBounds.prepare();
-  const journal = openJournal(state, files, nodeName);
+  const journal = new Journal(new JournalFile(`${state}/journal.db`, tracesOf(files)), nodeName);
+  journal.open();
 
   const ground = findCgroups(config.cgroup, state, isInit);
   log.info("cgroups", { ...ground, controllers: ground.controllers.join(" ") });
@@ -96,11 +98,6 @@ export function makeParts(
     reactor,
     softFileLimit,
   };
-}
-
-/** Opened beside the runs that it must know of. Throws JournalRefused. */
-export function openJournal(state: string, files: RunFiles, nodeName: string): Journal {
-  return new Journal(new JournalFile(`${state}/journal.db`, tracesOf(files)), nodeName);
 }
 
 function nodeLimits(

@@ -158,10 +158,8 @@ export interface ExitRecord {
   readonly atMs: number;
 }
 
-/** `runs/<id>/` and `exits/<id>`: shims write them, the supervisor reads them and writes the fence. */
-export interface Files {
-  /** Makes the directory that a shim needs. Dying in it or after: it may be there already. */
-  create(id: number): void;
+/** What can be read of `runs/<id>/` and `exits/<id>`, which shims write. Reading changes nothing. */
+export interface RunRecords {
   claim(id: number, attempt: number): Claim | undefined;
   /** When it was claimed, wall clock ms. */
   claimedAtMs(id: number, attempt: number): number | undefined;
@@ -169,6 +167,14 @@ export interface Files {
   /** When the leader's identity was written, wall clock ms. */
   startedAtMs(id: number): number | undefined;
   exitRecord(id: number): ExitRecord | undefined;
+  runIds(): number[];
+  exitIds(): number[];
+}
+
+/** What the supervisor makes, writes and removes there: the fence above all. */
+export interface Files extends RunRecords {
+  /** Makes the directory that a shim needs. Dying in it or after: it may be there already. */
+  create(id: number): void;
   /**
    * Forbids an attempt by claiming it. True when the claim is ours, now or since before; false when
    * a shim was first. In it: it is ours or it is not, nothing between. After: STARTING with a
@@ -179,8 +185,6 @@ export interface Files {
   removeExitRecord(id: number): void;
   /** Dying in it: some files are gone and the job is still there, to be pruned again. */
   removeRun(id: number): void;
-  runIds(): number[];
-  exitIds(): number[];
 }
 
 export type LogStream = "stdout" | "stderr";

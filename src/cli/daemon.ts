@@ -13,10 +13,9 @@ export function daemon(): Command {
     .option("--burst", "end when no job is queued or running")
     .option("--check", "say whether the configuration can be used, and end")
     .action(async ({ check }: { check?: boolean }) => {
-      const { checkSettings, runDaemon } = await import("../daemon.ts");
       const flags = readFlags(command);
-      if (!check) return await runDaemon(flags);
-      checkSettings(flags);
+      if (!check) return await (await import("../daemon.ts")).runDaemon(flags);
+      (await import("../start_settings.ts")).startSettings(flags);
       print(`holdfast ${version} (commit ${commit}): the configuration can be used`);
     });
   return withExamples(

@@ -15,11 +15,13 @@ export function rebuild(): Command {
     .option("--force", "rebuild a sound journal too")
     .option("--json", "print what was done as one JSON object")
     .action(async ({ dryRun = false, force = false }: { dryRun?: boolean; force?: boolean }) => {
-      const { describeRebuild, rebuildJournal } = await import("../rebuild.ts");
-      const options = { dryRun, force };
-      const found = rebuildJournal(readFlags(command), options);
+      const { describeRebuild, rebuildPlan } = await import("../rebuild_plan.ts");
+      const flags = readFlags(command);
+      const found = dryRun
+        ? await rebuildPlan(flags)
+        : await (await import("../rebuild.ts")).rebuildJournal(flags, force);
       if (command.optsWithGlobals().json !== true) {
-        for (const line of describeRebuild(found, options)) print(line);
+        for (const line of describeRebuild(found, { dryRun, force })) print(line);
         return;
       }
       const { items, ...rest } = found;

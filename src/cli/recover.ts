@@ -22,7 +22,7 @@ export function recover(): Command {
         );
       }
       const { countFates, recoveryPlan } = await import("../recovery_plan.ts");
-      const plan = recoveryPlan(readFlags(command));
+      const plan = await recoveryPlan(readFlags(command));
       const counts = countFates(plan);
       const items = plan.map(({ job: { id, state }, fate, why }) => ({ id, state, fate, why }));
       if (command.optsWithGlobals().json === true) return printJson({ plan: items, ...counts });

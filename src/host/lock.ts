@@ -11,33 +11,20 @@ import {
   O_RDWR,
   SystemError,
 } from "./libc.ts";
+import { holderOf, isHeldAlone, Locked, lockText } from "./lock_holder.ts";
 
 const LOCK_EX_NB = 2 | 4;
-
-/** How it is told what another does, and what else could be done. */
-interface LockText {
-  readonly holds: string;
-  readonly instead: string;
-}
-
-export class Locked extends Error {
-  constructor(readonly path: string, readonly pid: string, { holds, instead }: LockText) {
-    super(`another supervisor, pid ${pid}, ${holds}; stop it first (kill ${pid}), or ${instead}`);
-    this.name = "Locked";
-  }
-}
+/** Who only asks for the holder has it for an instant, unless he is stopped in it. */
+const PATIENCE_MS = 10_000, PAUSE_MS = 2;
 
 /** Held until the process ends or executes another program. Throws Locked, SystemError. */
-export function takeLock(
-  path: string,
-  text: LockText = { holds: `holds ${path}`, instead: "use another state directory" },
-): void {
+export function takeLock(path: string, text = lockText(path)): void {
   const fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600));
-  if (libc.flock(fd, LOCK_EX_NB) !== 0) {
-    const code = lastErrno();
+  try {
+    waitFor(path, fd, () => new Locked(path, holderOf(path), text));
+  } catch (error) {
     libc.close(fd);
-    if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
-    throw new Locked(path, holderOf(path), text);
+    throw error;
   }
   // Written through the path: the descriptor's file is this one, and nobody else may write it now.
   try {
@@ -47,15 +34,17 @@ export function takeLock(
   }
 }
 
-/**
- * The kernel's word first (proc_locks(5)): one that has just taken the lock may not have signed yet,
- * and the file names the one before. It does not tell of holders outside our pid namespace.
- */
-function holderOf(path: string): string {
-  const { dev, ino } = Deno.statSync(path);
-  const hex = (n: number) => n.toString(16).padStart(2, "0");
-  const device = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
-  const held = new RegExp(` FLOCK +ADVISORY +WRITE (\\d+) ${device}:${ino} `);
-  const named = held.exec(Deno.readTextFileSync("/proc/locks"))?.[1];
-  return named ?? (Deno.readTextFileSync(path).trim() || "unknown");
+/** For those who only ask, never for a holder. */
+function waitFor(path: string, fd: number, locked: () => Locked): void {
+  const patience = Date.now() + PATIENCE_MS;
+  while (libc.flock(fd, LOCK_EX_NB) !== 0) {
+    const code = lastErrno();
+    if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
+    if (isHeldAlone(path, fd) || Date.now() > patience) throw locked();
+    pause();
+  }
+}
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
 }

@@ -19,6 +19,10 @@ export class RunFiles implements Files {
   constructor(stateDirectory: string) {
     this.#runs = `${stateDirectory}/runs`;
     this.#exits = `${stateDirectory}/exits`;
+  }
+
+  /** Makes the directories of a supervisor that starts. */
+  prepare(): void {
     for (const path of [this.#runs, this.#exits]) Deno.mkdirSync(path, { recursive: true });
   }
 
@@ -118,8 +122,13 @@ function remove(path: string, options: { recursive: boolean }): void {
   }
 }
 
+/** None where no supervisor has made the directory yet. */
 function ids(directory: string): number[] {
-  return [...Deno.readDirSync(directory)].map((entry) => Number(entry.name)).filter(
-    Number.isSafeInteger,
-  );
+  try {
+    const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+    return names.map(Number).filter(Number.isSafeInteger);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }

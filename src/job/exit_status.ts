@@ -10,6 +10,8 @@ export interface ExitStatus {
   readonly signal: number;
 }
 
+const MAX_CODE = 255, MAX_SIGNAL = 64;
+
 export const UNKNOWN_EXIT: ExitStatus = { code: -999, signal: 0 };
 
 /**
@@ -35,8 +37,9 @@ export function formatExit(exit: ExitStatus): string {
 /** Throws on anything that formatExit does not write. */
 export function parseExit(text: string): ExitStatus {
   const parts = /^(-999|\d{1,3}):(\d{1,2})$/.exec(text);
-  if (!parts) throw new Error(`not an exit status: "${text}"`);
-  return { code: Number(parts[1]), signal: Number(parts[2]) };
+  const exit = { code: Number(parts?.[1]), signal: Number(parts?.[2]) };
+  if (formatExit(exit) === text && exit.code <= MAX_CODE && exit.signal <= MAX_SIGNAL) return exit;
+  throw new Error(`not an exit status: "${text}"`);
 }
 
 export function isSuccess(exit: ExitStatus): boolean {

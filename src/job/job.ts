@@ -8,20 +8,26 @@ import { type ExitStatus, isSuccess } from "./exit_status.ts";
 import type { Ground, ProcessIdentity } from "./identity.ts";
 import type { Pin } from "./spec.ts";
 
-export type EndState = "COMPLETED" | "FAILED" | "CANCELLED";
-export type State = "QUEUED" | "STARTING" | "RUNNING" | EndState;
-export type Reason =
-  | "exit"
-  | "signal"
-  | "timeout"
-  | "cancelled"
-  | "shutdown"
-  | "interrupted"
-  | "reboot"
-  | "startFailed"
-  | "outOfMemory"
-  | "dependency";
-export type Stop = "cancel" | "timeout" | "shutdown";
+export const END_STATES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+export const LIVE_STATES = ["QUEUED", "STARTING", "RUNNING"] as const;
+export const REASONS = [
+  "exit",
+  "signal",
+  "timeout",
+  "cancelled",
+  "shutdown",
+  "interrupted",
+  "reboot",
+  "startFailed",
+  "outOfMemory",
+  "dependency",
+] as const;
+export const STOPS = ["cancel", "timeout", "shutdown"] as const;
+
+export type EndState = (typeof END_STATES)[number];
+export type State = (typeof LIVE_STATES)[number] | EndState;
+export type Reason = (typeof REASONS)[number];
+export type Stop = (typeof STOPS)[number];
 
 /** What scheduling and stopping need to know of the spec. */
 export interface Demand {

@@ -30,7 +30,7 @@ export function variablesOf({ id, index }: ArrayMember): Record<string, string> 
 }
 
 export const MAX_ARRAY_SIZE = 10_000;
-const MAX_INDEX = 1_000_000_000;
+export const MAX_INDEX = 1_000_000_000;
 
 /** Returns what is wrong with the text, where something is. */
 export function parseArray(text: string): JobArray | string {

@@ -9,13 +9,15 @@
  * submit: the jobs of an array are being written, and nobody sees one before all are there;
  * announce: their first events are being written.
  */
-export type LargeChangeKind =
-  | "cancel"
-  | "hold"
-  | "release"
-  | "dependency"
-  | "submit"
-  | "announce";
+export const LARGE_CHANGE_KINDS = [
+  "cancel",
+  "hold",
+  "release",
+  "dependency",
+  "submit",
+  "announce",
+] as const;
+export type LargeChangeKind = (typeof LARGE_CHANGE_KINDS)[number];
 
 export interface LargeChange {
   /** Later ones are applied after earlier ones. */

@@ -59,6 +59,7 @@ export const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
 };
 
+export const MAX_JOB_CPUS = 1_000_000;
 const DAYS_S = 86_400;
 const MAX_TIMEOUT_S = 3650 * DAYS_S;
 const MAX_GRACE_S = DAYS_S;
@@ -90,6 +91,10 @@ export const poolName = v.pipe(
   v.regex(/^[\w.-]{1,64}$/, "must be letters, digits, dots, dashes and underscores, at most 64"),
 );
 
+export function isPoolName(text: string): boolean {
+  return v.is(poolName, text);
+}
+
 const schema = v.strictObject(
   {
     command: v.pipe(
@@ -116,7 +121,7 @@ const schema = v.strictObject(
       ),
     ),
     user: v.optional(filled(64)),
-    cpus: v.optional(whole(1, 1_000_000), 1),
+    cpus: v.optional(whole(1, MAX_JOB_CPUS), 1),
     memory: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 0),
     timeout: v.optional(whole(0, MAX_TIMEOUT_S)),
     grace: v.optional(whole(0, MAX_GRACE_S), DEFAULT_GRACE_S),

@@ -7,7 +7,8 @@
 import type { Ground } from "../job/identity.ts";
 import { type Job, type LiveJob, transition } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { Clock, Files, JobProcess } from "../ports.ts";
+import type { Clock, JobProcess, RunRecords } from "../ports.ts";
+import { isId } from "../store/columns.ts";
 import type { Journal } from "../store/journal.ts";
 import { caughtUp, highest, isNamedShim, type Remains, UNSEEN_IDS } from "./plan_remains.ts";
 import { gatherRemains } from "./remains.ts";
@@ -16,14 +17,14 @@ import { gatherRemains } from "./remains.ts";
 const MOST_TOLD = 20;
 
 /** What tells of jobs beside the journal; undefined where nothing does. */
-export function tracesOf(files: Files): string | undefined {
+export function tracesOf(files: RunRecords): string | undefined {
   const { size } = new Set([...files.runIds(), ...files.exitIds()]);
   return size === 0 ? undefined : `${size} jobs in runs/ and exits/`;
 }
 
 export interface CatchUpParts {
   readonly journal: Journal;
-  readonly files: Files;
+  readonly files: RunRecords;
   readonly clock: Clock;
   readonly ground: Ground;
   readonly log: Log;
@@ -39,7 +40,8 @@ export function catchUp(parts: CatchUpParts): number {
   const { journal, files, log, jobProcesses } = parts;
   // A queue can be long, and almost none of it has left anything.
   const processes = lookFor(() => jobProcesses(knownPids(journal.liveJobs([]))), log);
-  const ids = [...files.runIds(), ...files.exitIds(), ...processes.map(({ job }) => job)];
+  const ids = [...files.runIds(), ...files.exitIds(), ...processes.map(({ job }) => job)]
+    .filter(isId);
   const live = new Map(journal.liveJobs(ids).map((job) => [job.id, job]));
   const ended = new Set(journal.endedIds());
   const mayBeLater = (id: number) => !ended.has(id) && live.get(id)?.state !== "RUNNING";

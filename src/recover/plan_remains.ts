@@ -26,6 +26,8 @@ export interface Remains {
   readonly isAlive: boolean;
   /** Every living process that carries the job's id and belongs to this state directory. */
   readonly processes: readonly JobProcess[];
+  /** The shim, if it lives. */
+  readonly shim?: JobProcess;
   /** The leader, if it lives and executes the job's command. */
   readonly leader?: JobProcess;
   /** Why its files could not be looked at. */

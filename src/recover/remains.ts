@@ -5,7 +5,8 @@
  */
 
 import type { ProcessIdentity } from "../job/identity.ts";
-import type { Claim, Files, JobProcess } from "../ports.ts";
+import { isId } from "../store/columns.ts";
+import type { Claim, JobProcess, RunRecords } from "../ports.ts";
 import { type ClaimedAttempt, isNamedShim, type Remains } from "./plan_remains.ts";
 
 interface Signed {
@@ -15,7 +16,7 @@ interface Signed {
 
 /** Of every job for which there is anything and that `isWanted`, in the order of ids. */
 export function gatherRemains(
-  files: Files,
+  files: RunRecords,
   processes: readonly JobProcess[],
   isWanted: (id: number) => boolean = () => true,
 ): Map<number, Remains> {
@@ -31,13 +32,13 @@ export function gatherRemains(
       return [id, { ...base, isAlive: false, unreadable }];
     }
   };
-  const wanted = [...ids].filter((id) => id > 0 && isWanted(id));
+  const wanted = [...ids].filter((id) => isId(id) && isWanted(id));
   return new Map(wanted.sort((a, b) => a - b).map(look));
 }
 
 type Base = Pick<Remains, "id" | "hasDirectory" | "processes">;
 
-function lookAtFiles(files: Files, { id, hasDirectory, processes }: Base) {
+function lookAtFiles(files: RunRecords, { id, hasDirectory, processes }: Base) {
   const signed = hasDirectory ? lastClaimed(files, id, processes) : undefined;
   const living = (who: ProcessIdentity | undefined) =>
     processes.find((process) =>
@@ -50,12 +51,13 @@ function lookAtFiles(files: Files, { id, hasDirectory, processes }: Base) {
     claimed: signed?.attempt,
     exitAtMs: files.exitRecord(id)?.atMs,
     isAlive: shim !== undefined || leader !== undefined,
+    shim,
     leader: leader && isNamedShim(leader) ? undefined : leader,
   };
 }
 
 function lastClaimed(
-  files: Files,
+  files: RunRecords,
   id: number,
   processes: readonly JobProcess[],
 ): Signed | undefined {

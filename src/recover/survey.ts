@@ -3,7 +3,7 @@
 import { fromShell, isSuccess } from "../job/exit_status.ts";
 import { checkIdentity, type ProcessIdentity, sameGround } from "../job/identity.ts";
 import type { StartedJob, Usage } from "../job/job.ts";
-import type { Cgroups, Claim, Clock, ExitRecord, Files, Living, Processes } from "../ports.ts";
+import type { Cgroups, Claim, Clock, ExitRecord, Living, Processes, RunRecords } from "../ports.ts";
 import { cgroupOf, familyOf, shimAmong } from "./family.ts";
 import type { Grip } from "./grip.ts";
 import { largerUsage, recordedUsage } from "./usage.ts";
@@ -12,7 +12,7 @@ import type { Evidence, Exit } from "./verdict.ts";
 export interface SurveyParts {
   readonly clock: Clock;
   readonly processes: Processes;
-  readonly files: Files;
+  readonly files: RunRecords;
   /** Absent where nothing is held, as in a dry run. */
   readonly grip?: Grip;
   /** Absent where there are none. */

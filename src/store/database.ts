@@ -25,6 +25,11 @@ export class JournalRefused extends Error {
   }
 }
 
+/** Nothing is wrong with it, but its disk has no room. */
+export class JournalDiskFull extends JournalRefused {
+  override name = "JournalDiskFull";
+}
+
 /** The journal is not whole: `holdfast rebuild` makes one of what is left. */
 export class JournalDamaged extends JournalRefused {
   constructor(path: string, what: string) {
@@ -79,21 +84,24 @@ export class JournalFile implements JournalSource {
   }
 }
 
-/** Throws JournalRefused. `traces`: that there have been jobs, so that none is begun silently. */
-export function openDatabase(path: string, traces: OtherTraces): DatabaseSync {
+/**
+ * `traces`: that there have been jobs, so that none is begun silently. `called`: the journal that it is
+ * the copy of. Throws JournalRefused.
+ */
+export function openDatabase(path: string, traces: OtherTraces, called = path): DatabaseSync {
   const hadLog = sizeOf(`${path}-wal`) !== undefined;
-  refuseIf(path, inspect(path, traces));
+  refuseIf(called, inspect(path, traces, called));
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);
     database.exec("PRAGMA locking_mode = EXCLUSIVE");
-    refuseIf(path, check(database, traces));
+    refuseIf(called, check(database, traces));
     prepare(database);
     return database;
   } catch (error) {
     if (database) refused.push(database);
     if (!hadLog && sizeOf(`${path}-wal`) === 0) Deno.removeSync(`${path}-wal`);
-    throw error instanceof JournalRefused ? error : refusalOf(path, error as Error);
+    throw error instanceof JournalRefused ? error : refusalOf(path, error as Error, called);
   }
 }
 
@@ -143,20 +151,22 @@ function refuseIf(path: string, trouble: Trouble | undefined): void {
   throw new JournalRefused(path, trouble.what, "start the newer holdfast that wrote it");
 }
 
+const ROOM = "make room on its disk, then start again; what is journaled is safe";
 const WRITABLE = "make the file and its directory writable for the supervisor's user";
 const NEXT: readonly (readonly [RegExp, string])[] = [
-  [/full/, "make room on its disk, then start again; what is journaled is safe"],
   [/readonly|unable to open/, WRITABLE],
   [/locked/, "another program has it open: end that one first"],
   [/disk I\/O/, "its disk fails: look at the kernel's log, and copy the directory to another disk"],
 ];
 
-function refusalOf(path: string, { message }: Error): JournalRefused {
+function refusalOf(path: string, { message }: Error, called = path): JournalRefused {
   const denied = cannotWrite(path);
-  if (denied) return new JournalRefused(path, `cannot be written: ${denied}`, WRITABLE);
+  if (denied) return new JournalRefused(called, `cannot be written: ${denied}`, WRITABLE);
+  const unusable = `cannot be used: ${message}`;
+  if (/full/.test(message)) return new JournalDiskFull(called, unusable, ROOM);
   const next = NEXT.find(([pattern]) => pattern.test(message))?.[1];
-  if (next) return new JournalRefused(path, `cannot be used: ${message}`, next);
-  return new JournalDamaged(path, `is damaged: ${message}`);
+  if (next) return new JournalRefused(called, unusable, next);
+  return new JournalDamaged(called, `is damaged: ${message}`);
 }
 
 function cannotWrite(path: string): string | undefined {

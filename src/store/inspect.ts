@@ -24,7 +24,12 @@ const MAX_VERSION = 10_000;
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100, PAGE_SIZE_AT = 16, USER_VERSION_AT = 60;
 
-export function inspect(path: string, traces: OtherTraces): Trouble | undefined {
+/** `called`: the path that people know it by, which another is the copy of. */
+export function inspect(
+  path: string,
+  traces: OtherTraces,
+  called = path,
+): Trouble | undefined {
   const size = sizeOf(path);
   if (!size) {
     const what = size === undefined ? "is missing" : "is empty";
@@ -42,7 +47,7 @@ export function inspect(path: string, traces: OtherTraces): Trouble | undefined 
   if (sizeOf(log) === undefined) {
     return isMarkedOpen(path)
       ? older(
-        `was not closed, and its write-ahead log ${log} is missing: it was removed, and commits ` +
+        `was not closed, and its write-ahead log ${called}-wal is missing: it was removed, and commits ` +
           "with it, or another program has opened the journal and written the log into it",
       )
       : undefined;
@@ -92,7 +97,7 @@ function isMarkedOpen(path: string): boolean {
   return sizeOf(markPath(path)) !== undefined;
 }
 
-function markPath(path: string): string {
+export function markPath(path: string): string {
   return `${path}-open`;
 }
 

@@ -41,7 +41,6 @@ export interface Submission {
 }
 
 export class Journal extends JournalReads {
-  /** Throws JournalRefused. */
   constructor(source: JournalSource, private readonly nodeName: string) {
     super(source);
   }
@@ -252,7 +251,7 @@ export class Journal extends JournalReads {
   beginLargeChange(kind: LargeChangeKind, ids: readonly number[], atMs: number): LargeChange {
     const ranges: readonly Range[] = rangesOf(ids);
     const { lastInsertRowid } = this.run(
-      "INSERT INTO large_changes (kind, at, ids, done_until) VALUES (?, ?, ?, 0)",
+      "INSERT INTO large_changes (kind, at, ids, done_until, skipped) VALUES (?, ?, ?, 0, '[]')",
       kind,
       atMs,
       JSON.stringify(ranges),

@@ -44,14 +44,17 @@ type Place = Pick<ArrayMember, "id" | "index">;
 const PAGE_BYTES = 1 << 20;
 
 export class JournalReads {
-  protected database: DatabaseSync;
+  protected database!: DatabaseSync;
   #statements = new Map<string, StatementSync>();
   #largeChanges: LargeChange[] = [];
 
-  /** Throws JournalRefused. */
-  constructor(protected readonly source: JournalSource) {
-    this.database = source.open();
+  constructor(protected readonly source: JournalSource) {}
+
+  /** Before anything else. Throws JournalRefused. */
+  open(): this {
+    this.database = this.source.open();
     this.loadLargeChanges();
+    return this;
   }
 
   /** Those of which rows are to be written, in their order. */

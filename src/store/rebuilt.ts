@@ -1,6 +1,6 @@
 /**
- * The files of a rebuild: copies to read from, the new journal under a name of its own, and its
- * change for the old one, which is kept beside.
+ * The files of a rebuild: the new journal under a name of its own, and its change for the old one,
+ * which is kept beside.
  *
  * Contract: at whatever point we die, the old journal is complete under one of its names, a start
  * either finds a whole journal or refuses, and the same rebuild can be done again.
@@ -9,6 +9,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import { openDatabase } from "./database.ts";
 import { markOpen, sizeOf, unmarkOpen } from "./inspect.ts";
+import { begunNames } from "./journal_copy.ts";
 import type { Row } from "./records.ts";
 
 export interface Content {
@@ -17,6 +18,7 @@ export interface Content {
   readonly events: readonly Row[];
   readonly settings: readonly Row[];
   readonly pools: readonly Row[];
+  readonly largeChanges: readonly Row[];
   /** Ids and sequence numbers up to these are not given again. */
   readonly lastId: number;
   readonly lastSequence: number;
@@ -24,24 +26,16 @@ export interface Content {
 
 const SCRATCH = "rebuild.scratch";
 
-/** A directory for copies and the new journal, on the same disk; what an earlier one left is removed. */
+/** A directory for copies and the new journal, on the same disk. */
 export class Scratch implements Disposable {
-  readonly path: string;
+  private constructor(readonly path: string) {}
 
-  constructor(stateDirectory: string) {
-    this.path = `${stateDirectory}/${SCRATCH}`;
-    this[Symbol.dispose]();
-    Deno.mkdirSync(this.path, { mode: 0o700 });
-  }
-
-  /** A copy of the journal and its log. Undefined when there is no journal. */
-  copyOf(journal: string, name: string): string | undefined {
-    if (!sizeOf(journal)) return undefined;
-    const copy = `${this.path}/${name}`;
-    for (const end of ["", "-wal"]) {
-      if (sizeOf(journal + end) !== undefined) Deno.copyFileSync(journal + end, copy + end);
-    }
-    return copy;
+  /** What an earlier rebuild has left in it is removed. */
+  static make(stateDirectory: string): Scratch {
+    const scratch = new Scratch(`${stateDirectory}/${SCRATCH}`);
+    scratch[Symbol.dispose]();
+    Deno.mkdirSync(scratch.path, { mode: 0o700 });
+    return scratch;
   }
 
   [Symbol.dispose](): void {
@@ -72,6 +66,7 @@ export function writeJournal(path: string, content: Content): void {
   insert("events", content.events);
   insert("settings", content.settings);
   insert("pools", content.pools);
+  insert("large_changes", content.largeChanges);
   reserve("jobs", content.lastId);
   reserve("events", content.lastSequence);
   database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -98,13 +93,7 @@ export function publish(written: string, journal: string, stamp: string): string
 
 /** Takes back what a rebuild that died while it published has begun: the log returns to its journal. */
 export function unpublish(journal: string): void {
-  const at = journal.lastIndexOf("/");
-  const directory = journal.slice(0, at);
-  const inode = sizeOf(journal) === undefined ? undefined : Deno.statSync(journal).ino;
-  for (const { name } of Deno.readDirSync(directory)) {
-    if (!name.startsWith(`${journal.slice(at + 1)}.damaged-`) || /-(wal|shm)$/.test(name)) continue;
-    const kept = `${directory}/${name}`;
-    if (Deno.statSync(kept).ino !== inode) continue;
+  for (const kept of begunNames(journal)) {
     for (const end of ["-wal", "-shm"]) {
       if (sizeOf(kept + end) !== undefined) Deno.renameSync(kept + end, journal + end);
     }

@@ -51,7 +51,7 @@ export const JOB_TABLES = "jobs LEFT JOIN resource_allocations ON job_id = jobs.
 export function jobRecord(row: Row): JobRecord {
   return {
     id: row.id,
-    spec: JSON.parse(row.spec),
+    spec: parsed(row, "spec"),
     uid: row.uid,
     state: row.state,
     stopping: row.stopping ?? undefined,
@@ -106,7 +106,7 @@ export function demandOf(
 export function liveJob(row: Row): LiveJob {
   const common = {
     id: row.id,
-    demand: demandOf(JSON.parse(row.spec), arrayPlace(row)),
+    demand: demandOf(parsed(row, "spec"), arrayPlace(row)),
     attempts: row.attempts,
     submittedAtMs: row.submitted_at,
   };
@@ -139,7 +139,17 @@ function arrayPlace(row: Row): { id: number; index: number } | undefined {
 }
 
 function cpuSet(row: Row): number[] | undefined {
-  return row.cpu_set === null ? undefined : JSON.parse(row.cpu_set);
+  return row.cpu_set === null ? undefined : parsed(row, "cpu_set");
+}
+
+/** Throws an Error for people: what stands there was not written by us. */
+function parsed(row: Row, column: "spec" | "cpu_set") {
+  try {
+    return JSON.parse(row[column]);
+  } catch {
+    const what = `job ${row.id}: its ${column} in the journal cannot be read`;
+    throw new Error(`${what}; end the supervisor, and make a new journal with: holdfast rebuild`);
+  }
 }
 
 function stopping(row: Row): Stopping | undefined {

@@ -83,7 +83,7 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL,
     ids TEXT NOT NULL,                   -- JSON list of [first, last]
     done_until INTEGER NOT NULL,         -- rows up to this id are written
-    skipped TEXT NOT NULL DEFAULT '[]'   -- JSON list of ids above it whose rows are written too
+    skipped TEXT NOT NULL                -- JSON list of ids above it whose rows are written too
   ) STRICT;
 
   DROP INDEX jobs_live;

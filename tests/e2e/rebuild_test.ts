@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { Home, IS_ROOT, type Output, until } from "./home.ts";
+import { untouched } from "./untouched.ts";
 
 const HOLD = "while [ ! -e go ]; do sleep 0.05; done";
 const PAGE = 4096;
@@ -167,7 +168,6 @@ Deno.test("rebuild does nothing to a sound journal unless forced, and is refused
   await home.crash();
   const files = snapshot(home);
   assertEquals((await rebuilt(home)).stdout, "the journal is sound; nothing was done\n");
-  assertEquals((await rebuilt(home, "--dry-run", "--force")).code, 0);
   assertEquals(snapshot(home), files);
   const { stdout } = await rebuilt(home, "--force");
   assertMatch(stdout, /jobs kept: 1; .*\n.*\nthe old journal is kept: .*journal\.db\.damaged-/);
@@ -177,6 +177,37 @@ Deno.test("rebuild does nothing to a sound journal unless forced, and is refused
   assertEquals(await home.status(id), before);
   assertEquals((await home.run("history", "1")).stdout === history, false);
   assertEquals(await home.submit("exit 0"), 2);
+});
+
+Deno.test("a column that cannot be read is told, and its job keeps all the rest, through a sound file too", async () => {
+  await using home = await Home.start("--cpus", "2");
+  const ended = await home.submit("exit 3", { pin: "shared" });
+  assertEquals((await home.wait(ended)).exitCode, "3:0");
+  const running = await home.submit(`${HOLD}; exit 4`, { pin: "shared" });
+  const { pid } = await home.running(running);
+  await home.crash();
+  home.edit(`UPDATE resource_allocations SET cpu_set = '[0' WHERE job_id = ${running};
+    UPDATE resource_allocations SET cpu_set = 'garbage' WHERE job_id = ${ended};
+    UPDATE jobs SET exit_code = 'three' WHERE id = ${ended}`);
+  const start = await home.run("daemon", "--burst");
+  assertEquals(start.code, 1);
+  assertMatch(
+    start.stderr,
+    /^holdfast: job 2: its cpu_set in the journal cannot be read; .*rebuild/m,
+  );
+  const told =
+    /holds values that no holdfast has written\ncannot be read: exit_code, cpu_set of job 1\ncannot be read: cpu_set of job 2\n/;
+  assertMatch((await rebuilt(home, "--dry-run")).stdout, told);
+  assertMatch((await rebuilt(home)).stdout, told);
+  assertEquals((await rebuilt(home)).stdout, "the journal is sound; nothing was done\n");
+  await home.start("--cpus", "2");
+  const jobs = JSON.parse((await home.run("list", "--json")).stdout).jobs;
+  assertEquals(jobs.map(({ cpuSet }: { cpuSet?: number[] }) => cpuSet), [undefined, undefined]);
+  assertEquals((await home.status(ended)).exitCode, "-999:0");
+  assertEquals((await home.status(running)).pid, pid);
+  assertMatch((await home.run("history", String(running))).stdout, /RUNNING/);
+  Deno.writeTextFileSync(`${home.directory}/go`, "");
+  assertEquals((await home.wait(running)).exitCode, "4:0");
 });
 
 Deno.test("without its journal a running job is adopted, an ended one ends by its record, none runs twice", async () => {
@@ -284,7 +315,8 @@ Deno.test("rebuild killed at any moment leaves a journal that is refused or whol
     if (code === 0) break;
     killed++;
     assert(at < 200);
-    const { stdout } = await rebuilt(home, "--dry-run", "--force");
+    const look = () => rebuilt(home, "--dry-run", "--force");
+    const { stdout } = await untouched([home.state], look);
     assertMatch(stdout, /jobs would be kept: 2; found by their runs: 0/, `killed at call ${at}`);
   }
   assert(killed > 8);

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "../assert.ts";
 import type { Remains } from "../../src/recover/plan_remains.ts";
-import { type Columns, planRebuild, type RebuildInput } from "../../src/recover/plan_rebuild.ts";
+import type { Columns } from "../../src/recover/mend.ts";
+import { planRebuild, type RebuildInput } from "../../src/recover/plan_rebuild.ts";
 import { isInvalid, readSpec } from "../../src/job/spec.ts";
 
 const NOTHING: RebuildInput = {
@@ -112,8 +113,17 @@ Deno.test("a queued job whose row is lost is lost, and so is what was to follow 
   ]);
 });
 
-Deno.test("a row that makes no sense counts as lost", () => {
-  for (
-    const wrong of [{ state: "DONE" }, { spec: "{" }, { spec: "{}" }, { uid: "x" }, { ended_at: 3 }]
-  ) assertEquals(fates({ jobs: [{ ...row(1, "QUEUED"), ...wrong }] }), [[1, "lost", undefined]]);
+Deno.test("a row that does not tell what was asked for counts as lost", () => {
+  for (const spec of ["{", "{}", "[]", "null", '"x"', 7, null, "x".repeat(100)]) {
+    assertEquals(fates({ jobs: [row(1, "QUEUED", { spec })] }), [[1, "lost", undefined]]);
+  }
+});
+
+Deno.test("a job whose state cannot be read is never queued, and keeps what was asked for", () => {
+  for (const wrong of [{ state: "DONE" }, { state: null }, { ended_at: 3 }]) {
+    const [item] = planRebuild({ ...NOTHING, jobs: [row(1, "QUEUED", wrong)] });
+    assertEquals([item!.fate, item!.job!.state], ["started", "STARTING"]);
+    assertEquals(JSON.parse(item!.job!.spec).command, ["true"]);
+    assertEquals(item!.allocation!.boot_id, "unknown");
+  }
 });

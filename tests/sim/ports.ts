@@ -100,7 +100,7 @@ function cgroupsOf(world: World, life: Life): Cgroups {
   const call = <T>(name: string, act: (directory: string) => T) => (directory: string): T =>
     world.call(life, `${name} ${directory}`, () => act(directory));
   return {
-    directoryOf: (id, token) => world.hasCgroups ? `job-${id}-${token}` : undefined,
+    directoryOf: (id, token) => world.hasCgroups ? `/job-${id}-${token}` : undefined,
     make: call("make", (directory) => void kernel.cgroups.add(directory)),
     limit: call("limit", () => {}),
     members: call("members", (directory) => {
@@ -276,6 +276,7 @@ class SimulatedJournal extends Journal {
   constructor(private readonly world: World, private readonly life: Life) {
     const open = () => world.database;
     super({ open, reopen: open, close: () => false }, "node");
+    this.open();
   }
 
   override transact<T>(body: () => T): T {

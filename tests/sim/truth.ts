@@ -5,7 +5,10 @@
 
 import type { StatementSync } from "node:sqlite";
 import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
-import { MS_PER_TICK } from "../../src/job/identity.ts";
+import { MS_PER_TICK, UNKNOWN_GROUND as NOWHERE } from "../../src/job/identity.ts";
+import { type Columns, mendEvents, mendLargeChanges } from "../../src/recover/mend.ts";
+import { mendAllocation } from "../../src/recover/mend_allocation.ts";
+import { mendJob } from "../../src/recover/mend_job.ts";
 import { SIGCONT, SIGKILL } from "../../src/ports.ts";
 import type { Process } from "./kernel.ts";
 import type { Outcome } from "../../src/supervisor/changes/several.ts";
@@ -70,6 +73,8 @@ const ROWS = `SELECT jobs.id, IIF(array_index IS NULL, key,
   WHERE NOT EXISTS (SELECT 1 FROM large_changes
     WHERE kind = 'submit' AND jobs.id BETWEEN ids ->> '$[0][0]' AND ids ->> '$[0][1]')
   ORDER BY jobs.id`;
+/** To look at all rows after each commit would take half of the time. */
+const COMMITS_A_LOOK = 16;
 const LIVE = ["QUEUED", "STARTING", "RUNNING"];
 
 /** Of the jobs of a submission. */
@@ -86,6 +91,7 @@ export class Truth implements Witness {
   #readAs = new Map<number, string>();
   #stopping = new Set<number>();
   #inPool = 0;
+  #commits = 0;
   isShuttingDown = false;
   /** How often jobs ended for which reason. */
   readonly ends = new Map<string, number>();
@@ -219,6 +225,7 @@ export class Truth implements Witness {
     this.#checkCapacity(rows);
     for (const row of rows) this.#checkRow(row);
     this.#checkReads(rows);
+    if (this.#commits++ % COMMITS_A_LOOK === 0) this.#checkSound();
     const ids = new Set(rows.map(({ id }) => id));
     for (const [key, { id, isAcknowledged }] of this.facts) {
       if (!isAcknowledged || ids.has(id!)) continue;
@@ -248,6 +255,35 @@ export class Truth implements Witness {
     }
   }
 
+  /** A rebuild would change nothing: no row holds what it would take for damage. */
+  #checkSound(): void {
+    const { database } = this.world;
+    const events = Map.groupBy(
+      mendEvents(database.prepare("SELECT * FROM events ORDER BY sequence").all()).rows,
+      ({ job_id }) => job_id,
+    );
+    const held: Columns[] = database.prepare("SELECT * FROM resource_allocations").all();
+    const allocations = new Map(held.map((row) => [row.job_id, row]));
+    const jobs: Columns[] = database.prepare("SELECT * FROM jobs").all();
+    const changes = database.prepare("SELECT * FROM large_changes").all();
+    const { losses } = mendLargeChanges(changes);
+    this.#must(losses.length === 0, `changes look damaged: ${losses}`);
+    const here = { ground: NOWHERE, nodeName: "", uid: 0, atMs: 0 };
+    for (const columns of jobs) {
+      const { id } = columns;
+      const job = mendJob(columns, { ...here, events: events.get(id) ?? [] });
+      const allocation = allocations.get(id);
+      const damaged = [
+        ...(job?.damaged ?? ["spec"]),
+        ...(allocation ? mendAllocation(allocation, job, undefined, here)?.damaged ?? ["id"] : []),
+      ];
+      this.#must(
+        damaged.length === 0 && !job?.doubt,
+        `job ${id} looks damaged: ${damaged} ${job?.doubt}`,
+      );
+    }
+  }
+
   /** When everything has had its time. */
   checkSettled(): void {
     for (const row of this.#rows()) {
@@ -262,6 +298,7 @@ export class Truth implements Witness {
     }
     const left = this.#all("SELECT * FROM large_changes");
     this.#must(left.length === 0, `changes are left: ${JSON.stringify(left)}`);
+    this.#checkSound();
     const { cgroups } = this.world.kernel;
     this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
     const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;

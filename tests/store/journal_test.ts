@@ -9,7 +9,7 @@ function withJournal(body: (journal: Journal, path: string) => void): void {
   const directory = Deno.makeTempDirSync();
   try {
     const path = `${directory}/journal.db`;
-    const journal = new Journal(new JournalFile(path), "node-1");
+    const journal = new Journal(new JournalFile(path), "node-1").open();
     body(journal, path);
   } finally {
     Deno.removeSync(directory, { recursive: true });

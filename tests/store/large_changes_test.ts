@@ -17,7 +17,7 @@ class Book implements Disposable {
   journal = this.#open();
 
   #open(): Journal {
-    return new Journal(new JournalFile(`${this.#directory}/journal.db`), "node-1");
+    return new Journal(new JournalFile(`${this.#directory}/journal.db`), "node-1").open();
   }
 
   reopen(): void {

@@ -31,7 +31,7 @@ class Bench {
       },
     };
     const open = () => openDatabase(":memory:", undefined);
-    this.journal = new Journal({ open, reopen: open, close: () => true }, "node");
+    this.journal = new Journal({ open, reopen: open, close: () => true }, "node").open();
     const { transact } = this.journal;
     this.journal.transact = (body) =>
       transact.call(this.journal, () => {
