@@ -22,6 +22,8 @@ export interface Clock {
 }
 
 export const SIGKILL = 9;
+/** A shim that gets it introduces itself to the supervisor of the moment. */
+export const SIGUSR1 = 10;
 export const SIGTERM = 15;
 export const SIGCONT = 18;
 
@@ -49,6 +51,7 @@ export interface ProcessHandle {
 
 /** A process that lives. */
 export interface Living extends ProcessIdentity {
+  readonly parent: number;
   readonly group: number;
   readonly session: number;
   /** The token in its environment; undefined when there is none or it cannot be read. */
@@ -68,6 +71,7 @@ export interface JobProcess extends ProcessIdentity {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** What the keeper is asked to start: a shim, with the job that it is to run. */
 export interface ShimStart {
   readonly id: number;
   /** The number of the attempt, which names its claim. */
@@ -77,37 +81,93 @@ export interface ShimStart {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly limits?: Limits;
-  /** The CPUs that it and its job run on; absent for any. */
+  /** The CPUs that its job runs on; absent for any. */
   readonly cpuSet?: readonly number[];
   /** The directory of the cgroup that the job is to be in. */
   readonly cgroup?: string;
+}
+
+/** Why nothing was executed: because of the job itself, or because the node could not. */
+export interface Refusal {
+  readonly why: string;
+  readonly by: "job" | "node";
+}
+
+/** How a leader has ended, with what is known of its job's use till then. */
+export interface LeaderEnd {
+  readonly exit: ExitStatus;
+  readonly usage: Usage;
+  /** Wall clock, ms since 1970. */
+  readonly atMs: number;
+}
+
+/**
+ * What is told of one attempt: by the keeper (forked, notForked) and by its shim. Each is a fact that
+ * was so when it was told, in this order, and all but `executed` and `silent` are on disk by then.
+ * Any may be lost, and is then found out by looking.
+ */
+export type ShimNews =
+  | { readonly kind: "forked"; readonly shim: ProcessIdentity }
+  /** There will be no shim for it. */
+  | { readonly kind: "notForked"; readonly refusal: Refusal }
+  | { readonly kind: "claimed"; readonly shim: ProcessIdentity }
+  /** Somebody else has claimed the attempt, or its run directory is gone: nothing will be executed. */
+  | { readonly kind: "claimLost" }
+  /** From now on the command may be executed. `atMs`: wall clock, ms since 1970. */
+  | { readonly kind: "led"; readonly leader: ProcessIdentity; readonly atMs: number }
+  | { readonly kind: "executed" }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "ended"; readonly end: LeaderEnd }
+  /** Nobody of the job is left. */
+  | { readonly kind: "empty"; readonly usage: Usage }
+  /** Nothing more will be told: the shim has ended, or cannot reach us. */
+  | { readonly kind: "silent" };
+
+export type HearShim = (news: ShimNews) => void;
+
+/** Who a shim says it is when it reaches us by itself. */
+export interface Introduction {
+  readonly id: number;
+  readonly attempt: number;
+  readonly token: string;
+  /** As the kernel tells who is at the other end. */
+  readonly shimPid: number;
+}
+
+/** Forks shims, in a process of its own that ends with us. What it has forked lives on. */
+export interface Keeper {
+  readonly pid: number;
+  /**
+   * Has a shim started. Before: STARTING without a claim, which is fenced and queued again. In or after:
+   * there will be a shim or there will not; its claim tells. busy: not taken now, see whenWritable;
+   * gone: it has ended, and will start nothing more.
+   */
+  start(start: ShimStart, hear: HearShim): "sent" | "busy" | "gone";
+  /** Has `go` called once when it can take another start. Lost with us. */
+  whenWritable(go: () => void): void;
+  /** Ends it, and lets its lines go on. */
+  kill(): void;
+}
+
+export interface Shims {
+  /** Has a keeper executed. Throws when the node cannot. `onGone` is called once, when it has ended. */
+  openKeeper(onGone: () => void): Keeper;
+  /**
+   * Where shims reach us that another supervisor has started, once they get SIGUSR1: what such a shim
+   * knows is told again from `claimed` on. `greet`: undefined for one that is none of ours.
+   */
+  listen(greet: (who: Introduction) => HearShim | undefined): void;
 }
 
 /** A child that has ended. */
 export interface Reaped {
   readonly pid: number;
   readonly exit: ExitStatus;
-  /** bytes: the most that one process among it and what it has waited for has used, where known. */
-  readonly maxMemory?: number;
 }
-
-/**
- * A shim's pid, or why there is none: because of the job itself, or because the node cannot start
- * anything now. Nothing runs unless there is one.
- */
-export type Spawned =
-  | { readonly pid: number }
-  | { readonly refused: string; readonly by: "job" | "node" };
 
 export interface Processes {
   /** Where a pid means something now. */
   readonly ground: Ground;
-  /**
-   * Has a shim started, which takes the time of an exec: `told` is called once, later, and is lost with
-   * us. Before: STARTING without a claim, which is fenced and queued again. In or after: the shim
-   * runs or it does not; its claim tells.
-   */
-  spawn(start: ShimStart, told: (spawned: Spawned) => void): void;
   observe(pid: number): Observed;
   /** A living process as a person knows it: its pid, with its name and state where they can be read. */
   describe(pid: number): string;
@@ -118,8 +178,6 @@ export interface Processes {
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match">;
   /** Everything that lives and is not another user's, but this process. Throws when it cannot be read. */
   living(): Living[];
-  /** Pids of the children of this process; undefined when nobody can say. */
-  children(): number[] | undefined;
   /**
    * Takes the exit status of every ended child. After: nobody else can be told it again, so what
    * depends on it is in the exit record or unknown.
@@ -138,24 +196,15 @@ export function signalProcess(processes: Processes, identity: ProcessIdentity, s
   }
 }
 
-/** What a claim file says: a shim's name, recovery's fence, or nothing that was finished. */
+/** What a claim file says: a shim's name, recovery's fence, or (of an older shim) nothing that was finished. */
 export type Claim =
   | { readonly kind: "signed"; readonly shim: ProcessIdentity; readonly token: string }
   | { readonly kind: "fence" }
   | { readonly kind: "unsigned" };
 
-export interface ExitRecord {
-  /** As the shell reports it in `$?`. */
-  readonly status: number;
-  readonly userTicks: number;
-  readonly systemTicks: number;
-  /** bytes from and to storage; absent where the kernel or an older shim does not tell. */
-  readonly readBytes?: number;
-  readonly writtenBytes?: number;
+export interface ExitRecord extends LeaderEnd {
   /** Why nothing was executed, if nothing was. */
-  readonly refusal?: string;
-  /** Wall clock, ms since 1970. */
-  readonly atMs: number;
+  readonly refusal?: Refusal;
 }
 
 /** What can be read of `runs/<id>/` and `exits/<id>`, which shims write. Reading changes nothing. */
@@ -167,18 +216,25 @@ export interface RunRecords {
   /** When the leader's identity was written, wall clock ms. */
   startedAtMs(id: number): number | undefined;
   exitRecord(id: number): ExitRecord | undefined;
+  /** What was used in all; there once nobody of the job is left. An older shim tells none. */
+  finalUsage(id: number): Usage | undefined;
+  /** Whether its run directory is there, which is made before it is started. */
+  hasRun(id: number): boolean;
   runIds(): number[];
   exitIds(): number[];
 }
 
 /** What the supervisor makes, writes and removes there: the fence above all. */
 export interface Files extends RunRecords {
-  /** Makes the directory that a shim needs. Dying in it or after: it may be there already. */
+  /**
+   * Makes the directory that a shim needs, before its start is journaled: one that is missing afterwards
+   * has been removed, and nobody knows what was in it. Dying in it or after: it may be there already.
+   */
   create(id: number): void;
   /**
    * Forbids an attempt by claiming it. True when the claim is ours, now or since before; false when
-   * a shim was first. In it: it is ours or it is not, nothing between. After: STARTING with a
-   * fence, which is withdrawn.
+   * a shim was first, or the run directory is gone. In it: it is ours or it is not, nothing between.
+   * After: STARTING with a fence, which is withdrawn.
    */
   fence(id: number, attempt: number): boolean;
   /** Only when the end is in the journal. Dying before: a record of an ended job, swept at the start. */

@@ -8,8 +8,11 @@ export interface ExitStatus {
   readonly code: number;
   /** Number of the signal that ended the process, 0 for none. */
   readonly signal: number;
+  /** Whether that left a core file, or would have if one were allowed (wait(2), WCOREDUMP). */
+  readonly coreDumped?: true;
 }
 
+const CORE_DUMPED = 0x80;
 const MAX_CODE = 255, MAX_SIGNAL = 64;
 
 export const UNKNOWN_EXIT: ExitStatus = { code: -999, signal: 0 };
@@ -25,9 +28,10 @@ export function fromShell(status: number): ExitStatus {
     : { code: status, signal: 0 };
 }
 
-/** Reads a wait status as the kernel gives it (wait(2)): signal in bits 0..6, code in 8..15. */
+/** Reads a wait status as the kernel gives it (wait(2)): signal in bits 0..6, core dumped in 7, code in 8..15. */
 export function fromWaitStatus(status: number): ExitStatus {
-  return { code: (status >> 8) & 0xff, signal: status & 0x7f };
+  const exit = { code: (status >> 8) & 0xff, signal: status & 0x7f };
+  return status & CORE_DUMPED ? { ...exit, coreDumped: true } : exit;
 }
 
 export function formatExit(exit: ExitStatus): string {
