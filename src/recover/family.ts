@@ -1,6 +1,7 @@
 /**
- * Finds every process of a job: those that carry its token in their environment, wherever they went,
- * and those in its session or process group. Strangers are never among them.
+ * Finds every process of a job: what descends from its shim, which nobody leaves while that lives; those
+ * that carry its token in their environment, wherever they went; and those in its session or process
+ * group. Strangers are never among them.
  */
 
 import type { ProcessIdentity } from "../job/identity.ts";
@@ -19,7 +20,7 @@ export interface FamilyName {
 
 /**
  * The members among what lives, without the shim; undefined when none was seen but one may have been
- * missed, since it was just becoming another program.
+ * missed: it was just becoming another program, or a living shim has not said that nobody is left.
  */
 export function familyOf(
   name: FamilyName,
@@ -31,12 +32,29 @@ export function familyOf(
   const within = (p: Living) =>
     leader !== undefined && !reused && (p.token === undefined || p.pid === leader.pid) &&
     (p.session === leader.pid || p.group === leader.pid) && p.startTicks >= leader.startTicks;
-  const others = living.filter((p) => p.pid !== shim?.pid || p.startTicks !== shim.startTicks);
-  const members = others.filter((p) => p.token === token || within(p));
+  const isShim = (p: Living) => p.pid === shim?.pid && p.startTicks === shim.startTicks;
+  const isShimThere = living.some(isShim);
+  const descendants = isShimThere ? descendantsOf(shim!.pid, living) : new Set<Living>();
+  const others = living.filter((p) => !isShim(p));
+  const members = others.filter((p) => descendants.has(p) || p.token === token || within(p));
   const since = shim?.startTicks ?? leader?.startTicks ?? 0;
   const isDoubtful = members.length === 0 &&
-    others.some((p) => p.isBecoming && p.startTicks >= since);
+    (isShimThere || others.some((p) => p.isBecoming && p.startTicks >= since));
   return isDoubtful ? undefined : members.map(({ pid, startTicks }) => ({ pid, startTicks }));
+}
+
+function descendantsOf(pid: number, living: readonly Living[]): Set<Living> {
+  const children = Map.groupBy(living, ({ parent }) => parent);
+  const found = new Set<Living>();
+  const collect = (parent: number) => {
+    for (const child of children.get(parent) ?? []) {
+      if (found.has(child)) continue;
+      found.add(child);
+      collect(child.pid);
+    }
+  };
+  collect(pid);
+  return found;
 }
 
 /**

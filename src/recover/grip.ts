@@ -1,117 +1,105 @@
 /**
- * What this supervisor holds of each started job: the shim that it has spawned, or pidfds of the shim
- * and leader that it has adopted. An ended process that is held keeps its pid or its exit status, so
- * what is said here of a held process is certain.
+ * What this supervisor holds of each started job: what its shim tells over its line, and pidfds of the
+ * leader and of a shim that was adopted. An ended process that is held keeps its pid or its exit
+ * status, so what is said here of a held process is certain.
  */
 
 import type { ExitStatus } from "../job/exit_status.ts";
-import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import type { Processes, ProcessHandle, Reaped, Spawned } from "../ports.ts";
+import type { ProcessIdentity } from "../job/identity.ts";
+import type { StartedJob } from "../job/job.ts";
+import {
+  type HearShim,
+  type Introduction,
+  type Processes,
+  type ProcessHandle,
+  type Reaped,
+  type ShimNews,
+  signalProcess,
+  SIGUSR1,
+} from "../ports.ts";
+import { NOTHING_TOLD, type Told, withNews } from "./told.ts";
 
 interface Held {
-  /** The attempt that this supervisor has started itself. */
-  attempt?: number;
-  isSpawning?: boolean;
-  /** Its shim: a child of ours until it has been reaped. */
-  spawnedPid?: number;
-  /** Why the job can never be started. */
-  spawnRefused?: string;
-  /** Nothing was started for it; it can be tried again. */
-  isUnstarted?: boolean;
+  readonly attempt: number;
+  readonly token: string;
+  /** When its shim was asked for, ms since boot; of an adopted job undefined. */
+  readonly askedBootMs?: number;
+  /** Undefined while its shim has no line to us. */
+  told?: Told;
+  /** The line that counts: what comes late over an older one does not. */
+  line?: symbol;
   /** Somebody tells its end. */
   isWatched?: boolean;
   /** Known even where the leader had ended before it could be held. */
   leaderPid?: number;
   leader?: ProcessHandle;
   leaderExit?: ExitStatus;
-  maxMemory?: number;
   shim?: ProcessHandle;
 }
 
 export class Grip {
-  #held = new Map<number, Held>();
-  /** Unreaped shims, and those of jobs that have been let go of. */
-  #children = new Map<number, number>();
-  #spawning = 0;
-  /** Children that ended while something was being spawned, and may be that. */
-  #strays = new Map<number, Reaped>();
+  readonly #held = new Map<number, Held>();
+  /** Jobs by the pids of their leaders, for who is told that one has been reaped. */
+  readonly #leaders = new Map<number, number>();
 
   constructor(
     private readonly processes: Processes,
     private readonly onEnd: (id: number) => void,
+    private readonly onNews: (id: number, news: ShimNews) => void,
   ) {}
 
-  /** The shim of an attempt is about to be spawned. */
-  spawning(id: number, attempt: number): void {
-    this.#held.set(id, { attempt, isSpawning: true });
-    this.#spawning++;
+  /** The shim of an attempt is about to be asked for. Returns who is to hear of it. */
+  listenTo(id: number, attempt: number, token: string, askedBootMs: number): HearShim {
+    const held = { attempt, token, askedBootMs };
+    this.#held.set(id, held);
+    return this.#hear(id, held);
   }
 
-  /** What has become of that. The shim may have ended since, and its job may have been let go of. */
-  spawned(id: number, attempt: number, spawned: Spawned): void {
+  /** Who hears a shim that reaches us by itself; undefined when it is none of ours. */
+  greet({ id, attempt, token, shimPid }: Introduction): HearShim | undefined {
     const held = this.#held.get(id);
-    const isHeld = held?.attempt === attempt;
-    if ("refused" in spawned) {
-      const { refused, by } = spawned;
-      const kept = by === "job" ? { spawnRefused: refused } : { isUnstarted: true };
-      if (isHeld) this.#held.set(id, kept);
-    } else {
-      const { pid } = spawned;
-      const ended = this.#hasEnded(pid);
-      if (!ended) this.#children.set(pid, id);
-      const now = { isSpawning: false, spawnedPid: pid, maxMemory: ended?.maxMemory };
-      if (isHeld) this.#held.set(id, { ...held, ...now });
-    }
-    if (--this.#spawning === 0) this.#strays.clear();
+    const isOurs = held?.attempt === attempt && held.token === token &&
+      (held.shim?.identity ?? held.told?.shim)?.pid === shimPid;
+    return isOurs ? this.#hear(id, held) : undefined;
   }
 
   /** Takes hold of a running job's processes. Throws when descriptors have run out. */
-  take(id: number, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
-    const held = this.#held.get(id) ?? {};
+  take(job: StartedJob, shim: ProcessIdentity | undefined, leader: ProcessIdentity): void {
+    const { id, attempt: { number, token } } = job;
+    const held: Held = this.#held.get(id) ?? { attempt: number, token };
     this.#held.set(id, held);
-    held.leaderPid = leader.pid;
+    this.#noteLeader(id, held, leader);
     held.leader ??= this.#open(leader);
-    if (held.attempt !== undefined) return;
-    // The end of a shim that is no child of ours, and of a leader without a shim, is told by epoll.
-    held.shim ??= shim && this.#open(shim);
-    const watched = held.shim ?? held.leader;
+    if (held.askedBootMs === undefined) held.shim ??= shim && this.#open(shim);
     // A turn that the journal has refused is done again.
     if (held.isWatched) return;
+    const watched = held.shim ?? held.leader;
     held.isWatched = watched !== undefined;
     if (watched) this.#watch(id, watched);
     // Both have ended since they were seen, and nobody else will tell.
-    else this.onEnd(id);
+    else if (held.askedBootMs === undefined) this.onEnd(id);
+  }
+
+  /** Has the shim of an adopted job introduce itself. */
+  call(id: number): void {
+    const shim = this.#held.get(id)?.shim;
+    if (shim) signalProcess(this.processes, shim.identity, SIGUSR1);
   }
 
   isHeld(id: number): boolean {
     return this.#held.has(id);
   }
 
-  /** Whether everything the job leaves behind becomes our child. */
-  hasSpawned(id: number): boolean {
-    return this.#held.get(id)?.attempt !== undefined;
-  }
-
-  /** Whether the shim that this supervisor has spawned has not ended. */
-  isShimThere(id: number): boolean {
-    return this.#children.has(this.#held.get(id)?.spawnedPid ?? 0);
-  }
-
-  isUnstarted(id: number): boolean {
-    return this.#held.get(id)?.isUnstarted ?? false;
-  }
-
-  spawnRefusal(id: number): string | undefined {
-    return this.#held.get(id)?.spawnRefused;
-  }
-
-  shim(id: number, identity: ProcessIdentity | undefined): Check {
+  /** What is told of this attempt; undefined while nobody tells anything. */
+  told({ id, attempt }: StartedJob): Told | undefined {
     const held = this.#held.get(id);
-    if (held?.isSpawning) return "match";
-    if (held?.spawnedPid !== undefined) {
-      return this.#children.has(held.spawnedPid) ? "match" : "mismatch";
-    }
-    return identity ? checkIdentity(identity, this.processes.observe(identity.pid)) : "mismatch";
+    return held?.attempt === attempt.number ? held.told : undefined;
+  }
+
+  /** When this supervisor has asked for the shim of this attempt, ms since boot. */
+  askedBootMs({ id, attempt }: StartedJob): number | undefined {
+    const held = this.#held.get(id);
+    return held?.attempt === attempt.number ? held.askedBootMs : undefined;
   }
 
   leaderHandle(id: number): ProcessHandle | undefined {
@@ -124,38 +112,13 @@ export class Grip {
     return held && (held.leaderExit = held.leader?.exitStatus() ?? held.leaderExit);
   }
 
-  /** bytes: the most that one process of a job used whose shim we have reaped, where known. */
-  maxMemory(id: number): number | undefined {
-    return this.#held.get(id)?.maxMemory;
-  }
-
-  /** Takes note of a reaped child. Returns the job to look at; undefined for an orphan. */
-  reaped(reaped: Reaped): number | undefined {
-    const { pid, exit, maxMemory } = reaped;
-    const id = this.#children.get(pid);
-    this.#children.delete(pid);
-    if (id !== undefined) {
-      const held = this.#held.get(id);
-      if (held) held.maxMemory = maxMemory;
-      return id;
-    }
-    if (this.#spawning > 0) this.#strays.set(pid, reaped);
-    for (const [id, held] of this.#held) {
-      if (held.leaderPid !== pid || held.leaderExit) continue;
-      // While its shim is there the leader is the shim's child: ours is another under its old pid.
-      if (this.shim(id, held.shim?.identity) === "match") continue;
-      held.leaderExit = exit;
-      return id;
-    }
-    return undefined;
-  }
-
-  /**
-   * Whether all our children are known shims: then no process of a job that we started ourselves is
-   * left once its leader has ended, for what it left behind would have become our child.
-   */
-  hasKnownChildrenOnly(): boolean {
-    return this.processes.children()?.every((pid) => this.#children.has(pid)) ?? false;
+  /** Takes note of a reaped child. Returns the job whose leader it was, an orphan. */
+  reaped({ pid, exit }: Reaped): number | undefined {
+    const id = this.#leaders.get(pid);
+    const held = id === undefined ? undefined : this.#held.get(id);
+    if (!held || held.leaderExit || this.#isShimThere(held)) return undefined;
+    held.leaderExit = exit;
+    return id;
   }
 
   heldIds(): number[] {
@@ -166,13 +129,34 @@ export class Grip {
     const held = this.#held.get(id);
     held?.leader?.close();
     held?.shim?.close();
+    if (held?.leaderPid !== undefined && this.#leaders.get(held.leaderPid) === id) {
+      this.#leaders.delete(held.leaderPid);
+    }
     this.#held.delete(id);
   }
 
-  /** Its number may have been given again since it was another's. */
-  #hasEnded(pid: number): Reaped | undefined {
-    const stray = this.#strays.get(pid);
-    return stray && this.processes.observe(pid).kind === "absent" ? stray : undefined;
+  #hear(id: number, held: Held): HearShim {
+    const line = held.line = Symbol();
+    held.told = NOTHING_TOLD;
+    return (news) => {
+      if (this.#held.get(id) !== held || held.line !== line) return;
+      held.told = withNews(held.told ?? NOTHING_TOLD, news);
+      if (news.kind === "led") this.#noteLeader(id, held, news.leader);
+      this.onNews(id, news);
+    };
+  }
+
+  #noteLeader(id: number, held: Held, { pid }: ProcessIdentity): void {
+    held.leaderPid = pid;
+    this.#leaders.set(pid, id);
+  }
+
+  /** While it is there the leader is its child: one of ours under that pid is another. */
+  #isShimThere({ told, shim }: Held): boolean {
+    const identity = shim?.identity ?? told?.shim;
+    if (!identity) return false;
+    const seen = this.processes.observe(identity.pid);
+    return seen.kind === "present" && seen.startTicks === identity.startTicks && !seen.zombie;
   }
 
   #watch(id: number, handle: ProcessHandle): void {

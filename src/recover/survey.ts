@@ -1,12 +1,16 @@
-/** Gathers the evidence of started jobs from files and /proc. It changes nothing. */
+/**
+ * Gathers the evidence of started jobs: from what their shims have told, and where that is not enough
+ * from files and /proc. It changes nothing.
+ */
 
-import { fromShell, isSuccess } from "../job/exit_status.ts";
-import { checkIdentity, type ProcessIdentity, sameGround } from "../job/identity.ts";
+import { isSuccess } from "../job/exit_status.ts";
+import { type Check, checkIdentity, type ProcessIdentity, sameGround } from "../job/identity.ts";
 import type { StartedJob, Usage } from "../job/job.ts";
-import type { Cgroups, Claim, Clock, ExitRecord, Living, Processes, RunRecords } from "../ports.ts";
+import type { Cgroups, Claim, Clock, LeaderEnd, Living, Processes, RunRecords } from "../ports.ts";
 import { cgroupOf, familyOf, shimAmong } from "./family.ts";
 import type { Grip } from "./grip.ts";
-import { largerUsage, recordedUsage } from "./usage.ts";
+import type { Told } from "./told.ts";
+import { largerUsage } from "./usage.ts";
 import type { Evidence, Exit } from "./verdict.ts";
 
 export interface SurveyParts {
@@ -19,12 +23,21 @@ export interface SurveyParts {
   readonly cgroups?: Cgroups;
 }
 
-const ANOTHERS = {
+type Found = Omit<Evidence, "sameGround" | "held" | "atMs">;
+
+const ANOTHERS: Found = {
   claim: "shim",
   shim: "mismatch",
   leader: "mismatch",
-  refusal: "it was claimed before, by a start that the journal does not know of",
-} as const;
+  refusal: {
+    why: "it was claimed before, by a start that the journal does not know of",
+    by: "job",
+  },
+};
+/** A shim that was asked for is on its way for so long, though nothing has been told of it. */
+const ON_ITS_WAY_MS = 5000;
+/** What a leader ends with that has executed nothing. */
+const NOT_STARTED = 127;
 
 export class Survey {
   #living?: Living[];
@@ -41,11 +54,14 @@ export class Survey {
     const base = {
       sameGround: sameGround(job.attempt.ground, processes.ground),
       held: grip?.isHeld(job.id) ?? false,
-      unstarted: grip?.isUnstarted(job.id) ?? false,
       atMs: clock.wallMs(),
     };
     try {
-      return { ...base, ...this.#lookAtFiles(job, base.sameGround) };
+      const told = grip?.told(job);
+      const found = told?.end || told?.refusal
+        ? this.#whatWasTold(job, told)
+        : this.#lookAround(job, base.sameGround, told);
+      return { ...base, ...found };
     } catch (error) {
       const unreadable = error instanceof Error ? error.message : String(error);
       return { ...base, claim: "shim", shim: "unverifiable", leader: "unverifiable", unreadable };
@@ -54,12 +70,12 @@ export class Survey {
 
   /** Every living process of the job but its shim; undefined when it must be looked at again. */
   family(job: StartedJob): ProcessIdentity[] | undefined {
-    const { grip } = this.parts;
+    const { grip, files } = this.parts;
     const inside = this.#inCgroup(job);
     if (!inside) return undefined;
-    const isAlone = inside.length === 0 && grip?.hasSpawned(job.id) && grip.hasKnownChildrenOnly();
-    if (isAlone && !this.#leaderAlive(job)) return [];
-    const shim = this.#signed(job, this.#claim(job)).shimIdentity;
+    const told = grip?.told(job);
+    if (told?.finalUsage ?? files.finalUsage(job.id)) return inside;
+    const shim = this.#signed(job, told).identity;
     // Asked after the processes were read, so that it held while they were.
     const living = this.#alive();
     const handle = grip?.leaderHandle(job.id);
@@ -76,91 +92,118 @@ export class Survey {
     return cgroup === undefined || !cgroups ? [] : cgroups.members(cgroup);
   }
 
-  #lookAtFiles(
-    job: StartedJob,
-    sameGround: boolean,
-    claim = this.#claim(job),
-  ): Omit<Evidence, "sameGround" | "held" | "unstarted" | "atMs"> {
-    // Under a journal that is older than its runs, a start can have been claimed already.
-    if (claim?.kind === "signed" && claim.token !== job.attempt.token) return ANOTHERS;
-    const signed = this.#signed(job, claim);
-    const shim = sameGround ? this.#checkShim(job, signed.shimIdentity) : "mismatch";
-    const { files } = this.parts;
-    const record = files.exitRecord(job.id);
-    const leaderIdentity = job.state === "RUNNING" ? job.leader : files.leader(job.id);
-    if (job.state === "STARTING" && claim?.kind !== "signed" && leaderIdentity) {
-      // A leader has its name after the claim has been signed, which happened since it was read.
-      const now = this.#claim(job);
-      if (now?.kind === "signed") return this.#lookAtFiles(job, sameGround, now);
-    }
-    const startedAtMs = job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id);
-    const found = sameGround && leaderIdentity
-      ? this.parts.processes.observe(leaderIdentity.pid)
-      : undefined;
-    const leader = found && leaderIdentity ? checkIdentity(leaderIdentity, found) : "mismatch";
-    const ended = leader === "mismatch" && shim === "mismatch";
-    const exit = record ? this.#recorded(job, record) : ended ? this.#witnessed(job) : undefined;
+  #whatWasTold(job: StartedJob, told: Told): Found {
+    const { leader, startedAtMs, isExecuted, end, refusal, isSilent } = told;
+    const { shim } = told;
+    const exit = end && this.#exit(job, { ...end, usage: told.finalUsage ?? end.usage });
     return {
-      ...signed,
-      shim,
-      leaderIdentity,
-      leader,
-      startStep: leader === "match" && found?.kind === "present" ? found.startStep : undefined,
+      claim: told.isClaimed ? "shim" : "none",
+      shim: isSilent ? "mismatch" : "match",
+      shimIdentity: shim,
+      leader: "mismatch",
+      leaderIdentity: leader,
       startedAtMs,
+      isExecuted,
       exit,
-      ranOutOfMemory: exit && !isSuccess(exit.status) && this.#ranOutOfMemory(job),
-      refusal: this.parts.grip?.spawnRefusal(job.id) ?? record?.refusal,
+      ranOutOfMemory: exit && this.#ranOutOfMemory(job, exit),
+      refusal,
     };
   }
 
-  /** Of a job that has not been seen to run; after that its row says what the claim said. */
-  #claim(job: StartedJob): Claim | undefined {
-    if (job.state === "RUNNING") return undefined;
-    return this.parts.files.claim(job.id, job.attempt.number);
+  /** The shim is looked at before the exit record is read: one that is gone has written none since. */
+  #lookAround(job: StartedJob, sameGround: boolean, told: Told | undefined): Found {
+    const { files, processes } = this.parts;
+    const isRunning = job.state === "RUNNING";
+    const signed = this.#signed(job, told);
+    if (signed.isAnothers) return ANOTHERS;
+    const shim = sameGround ? this.#checkShim(job, signed.identity, told) : "mismatch";
+    const leaderIdentity = isRunning ? job.leader : told?.leader ?? files.leader(job.id);
+    if (!isRunning && leaderIdentity && signed.claim !== "shim") {
+      // A leader has its name after the claim, which was made since it was looked for.
+      const isClaimed = this.#signed(job, told).claim === "shim";
+      if (isClaimed) return this.#lookAround(job, sameGround, told);
+    }
+    const found = sameGround && leaderIdentity && processes.observe(leaderIdentity.pid);
+    const leader = found && leaderIdentity ? checkIdentity(leaderIdentity, found) : "mismatch";
+    const startStep = leader === "match" && found && found.kind === "present"
+      ? found.startStep
+      : undefined;
+    const record = leader === "match" ? undefined : files.exitRecord(job.id);
+    const exit = record
+      ? this.#exit(job, { ...record, usage: files.finalUsage(job.id) ?? record.usage })
+      : leader === "mismatch" && shim === "mismatch"
+      ? this.#witnessed(job, told)
+      : undefined;
+    return {
+      claim: signed.claim,
+      shimIdentity: signed.identity,
+      shim,
+      leaderIdentity,
+      leader,
+      startStep,
+      isExecuted: told?.isExecuted,
+      startedAtMs: isRunning ? job.startedAtMs : told?.startedAtMs ?? files.startedAtMs(job.id),
+      exit,
+      ranOutOfMemory: exit && this.#ranOutOfMemory(job, exit),
+      refusal: record?.refusal,
+    };
   }
 
-  #signed(job: StartedJob, claim: Claim | undefined): Pick<Evidence, "claim" | "shimIdentity"> {
-    if (job.state === "RUNNING") return { claim: "shim", shimIdentity: job.shim };
-    if (!claim) return { claim: "none" };
-    if (claim.kind === "fence") return { claim: "fence" };
-    const identity = claim.kind === "signed" ? claim.shim : this.#unsignedShim(job);
-    return { claim: "shim", shimIdentity: identity };
+  /** Who has claimed it. Of a job that was seen to run its row says what the claim said. */
+  #signed(
+    job: StartedJob,
+    told: Told | undefined,
+  ): { claim: Evidence["claim"]; identity?: ProcessIdentity; isAnothers?: boolean } {
+    if (job.state === "RUNNING") return { claim: "shim", identity: job.shim };
+    if (told?.isClaimed) return { claim: "shim", identity: told.shim };
+    const { files } = this.parts;
+    const claim: Claim | undefined = files.claim(job.id, job.attempt.number);
+    switch (claim?.kind) {
+      case undefined:
+        return { claim: files.hasRun(job.id) ? "none" : "lost", identity: told?.shim };
+      case "fence":
+        return { claim: "fence" };
+      case "unsigned":
+        return { claim: "shim", identity: shimAmong(job.attempt.token, this.#alive()) };
+      case "signed":
+        // Under a journal that is older than its runs, a start can have been claimed already.
+        return {
+          claim: "shim",
+          identity: claim.shim,
+          isAnothers: claim.token !== job.attempt.token,
+        };
+    }
   }
 
-  #unsignedShim(job: StartedJob): ProcessIdentity | undefined {
-    if (this.parts.grip?.hasSpawned(job.id)) return undefined;
-    return shimAmong(job.attempt.token, this.#alive());
+  #checkShim(
+    job: StartedJob,
+    identity: ProcessIdentity | undefined,
+    told: Told | undefined,
+  ): Check {
+    if (identity) return checkIdentity(identity, this.parts.processes.observe(identity.pid));
+    const askedBootMs = this.parts.grip?.askedBootMs(job);
+    const isOnItsWay = askedBootMs !== undefined && !told?.isSilent &&
+      this.parts.clock.bootMs() < askedBootMs + ON_ITS_WAY_MS;
+    return isOnItsWay ? "match" : "mismatch";
   }
 
-  #checkShim(job: StartedJob, identity: ProcessIdentity | undefined) {
-    const { grip } = this.parts;
-    if (grip) return grip.shim(job.id, identity);
-    return identity ? this.#check(identity) : "mismatch";
-  }
-
-  #leaderAlive(job: StartedJob): boolean {
-    const leader = job.state === "RUNNING" ? job.leader : this.parts.files.leader(job.id);
-    return leader !== undefined && this.#check(leader) !== "mismatch";
-  }
-
-  #check(identity: ProcessIdentity) {
-    return checkIdentity(identity, this.parts.processes.observe(identity.pid));
-  }
-
-  #recorded(job: StartedJob, record: ExitRecord): Exit {
-    const recorded = recordedUsage(record, this.parts.grip?.maxMemory(job.id));
+  #exit(job: StartedJob, end: LeaderEnd): Exit {
     const ofCgroup = this.#usage(job);
     return {
-      status: this.parts.grip?.leaderExit(job.id) ?? fromShell(record.status),
-      usage: ofCgroup ? largerUsage(recorded, ofCgroup) : recorded,
-      atMs: record.atMs,
+      status: this.parts.grip?.leaderExit(job.id) ?? end.exit,
+      usage: ofCgroup ? largerUsage(end.usage, ofCgroup) : end.usage,
+      atMs: end.atMs,
     };
   }
 
   /** The exit of a leader whose shim died before it could record it, if the kernel told us. */
-  #witnessed(job: StartedJob): Exit | undefined {
+  #witnessed(job: StartedJob, told: Told | undefined): Exit | undefined {
     const status = this.parts.grip?.leaderExit(job.id);
-    return status && { status, usage: this.#usage(job), atMs: this.parts.clock.wallMs() };
+    if (!status) return undefined;
+    // It may have waited for its shim's word, and executed nothing.
+    const mayBeUnstarted = job.state === "STARTING" && !told?.isExecuted;
+    if (mayBeUnstarted && status.code === NOT_STARTED) return undefined;
+    return { status, usage: this.#usage(job), atMs: this.parts.clock.wallMs() };
   }
 
   #usage(job: StartedJob): Usage | undefined {
@@ -168,7 +211,8 @@ export class Survey {
     return cgroup === undefined ? undefined : this.parts.cgroups?.usage(cgroup);
   }
 
-  #ranOutOfMemory(job: StartedJob): boolean {
+  #ranOutOfMemory(job: StartedJob, exit: Exit): boolean {
+    if (isSuccess(exit.status)) return false;
     const cgroup = cgroupOf(job, this.parts.cgroups);
     return cgroup !== undefined && this.parts.cgroups?.ranOutOfMemory(cgroup) === true;
   }

@@ -1,19 +1,6 @@
-/** What a job has used, put together from what its shim, its cgroup and its reaping tell. Pure. */
+/** What a job has used, put together from what its shim and its cgroup tell. Pure. */
 
-import { MS_PER_TICK } from "../job/identity.ts";
 import type { Usage } from "../job/job.ts";
-import type { ExitRecord } from "../ports.ts";
-
-export function recordedUsage(record: ExitRecord, maxMemory: number | undefined): Usage {
-  const { userTicks, systemTicks, readBytes, writtenBytes } = record;
-  return {
-    userTimeMs: userTicks * MS_PER_TICK,
-    systemTimeMs: systemTicks * MS_PER_TICK,
-    maxMemory,
-    readBytes,
-    writtenBytes,
-  };
-}
 
 /**
  * The larger of each, since each misses something: a shim counts what was waited for alone, a cgroup

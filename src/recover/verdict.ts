@@ -14,30 +14,30 @@ import {
   stoppedEnd,
   type Usage,
 } from "../job/job.ts";
+import type { Refusal } from "../ports.ts";
 
-/** What was seen of a job. The shim is looked at before the exit record is read: one that was gone
- * then has written no record since. */
+/** What was seen of a job. */
 export interface Evidence {
   /** Whether pids still mean what they meant when the job was started. */
   readonly sameGround: boolean;
   /** Whether this supervisor has started it, or has adopted it before. */
   readonly held: boolean;
-  /** Whether this supervisor knows that it could not start a shim. */
-  readonly unstarted: boolean;
-  /** shim: claimed to be run, signed or not; fence: forbidden. */
-  readonly claim: "none" | "fence" | "shim";
+  /** shim: claimed to be run; fence: forbidden; lost: it was removed with its run directory, if it was there. */
+  readonly claim: "none" | "fence" | "shim" | "lost";
+  /** Whether it is there, or still on its way. */
   readonly shim: Check;
   readonly shimIdentity?: ProcessIdentity;
   readonly leader: Check;
   readonly leaderIdentity?: ProcessIdentity;
   /** What the leader is about while it has not executed the command, in words. */
   readonly startStep?: string;
+  /** Whether its shim has told that the command was executed. */
+  readonly isExecuted?: boolean;
   readonly startedAtMs?: number;
   readonly exit?: Exit;
   /** Whether the kernel has killed some of its processes for want of memory. */
   readonly ranOutOfMemory?: boolean;
-  /** Why nothing was executed. */
-  readonly refusal?: string;
+  readonly refusal?: Refusal;
   /** Why something could not be looked at. */
   readonly unreadable?: string;
   /** Wall clock, ms since 1970, at the look. */
@@ -67,10 +67,17 @@ export type Verdict =
 
 export const STATUS_UNKNOWN = "the exit status is unknown";
 
+const KILLED_BEFORE = "its shim was killed before it could start the command, which has not run";
+const DIRECTORY_GONE =
+  "its run directory was removed while it was started, so nobody knows whether it ran";
+
 export function verdict(job: StartedJob, seen: Evidence): Verdict {
-  if (job.state === "STARTING" && seen.unstarted) return { kind: "withdrawn" };
-  if (seen.exit && seen.refusal === undefined) return over(endedBy(job, seen, seen.exit));
-  if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal));
+  const isStarting = job.state === "STARTING";
+  if (isStarting && seen.claim === "none" && seen.refusal?.by === "node") {
+    return { kind: "withdrawn" };
+  }
+  if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal.why));
+  if (seen.exit) return over(endedBy(job, seen, seen.exit));
   if (seen.unreadable !== undefined) return { kind: "unverifiable", cause: seen.unreadable };
   if (job.attempt.ground.bootId === UNKNOWN_GROUND.bootId) {
     return over(
@@ -78,26 +85,30 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
     );
   }
   if (!seen.sameGround) return over(lost(job, seen, "reboot"));
-  if (job.state === "STARTING" && seen.claim === "fence") return { kind: "withdrawn" };
+  if (isStarting && seen.claim === "fence") return { kind: "withdrawn" };
   if (seen.shim === "unverifiable") return unverifiable("shim", seen.shimIdentity);
   if (seen.shim === "match" && !seen.leaderIdentity) return { kind: "keep" };
   if (seen.leader === "unverifiable") return unverifiable("leader", seen.leaderIdentity);
   if (seen.shim === "match" || seen.leader === "match") {
-    if (job.state === "RUNNING" && seen.held) return { kind: "keep" };
-    if (isPreparing(job, seen)) return { kind: "keep" };
-    return { kind: "running", change: running(seen, !seen.held) };
+    const isKnown = isStarting ? isPreparing(job, seen) || isTelling(job, seen) : seen.held;
+    return isKnown ? { kind: "keep" } : { kind: "running", change: running(seen, !seen.held) };
   }
-  if (job.state === "STARTING" && seen.claim === "none") {
-    const reason = "its shim was killed before it could start the command, which has not run";
-    return seen.held ? over(refused(job, seen, reason)) : { kind: "fence" };
+  if (isStarting && seen.claim === "none") return { kind: "fence" };
+  if (isStarting && seen.claim === "lost") {
+    return over(lost(job, seen, "interrupted", DIRECTORY_GONE));
   }
+  if (isStarting && !seen.leaderIdentity) return over(refused(job, seen, KILLED_BEFORE));
   return over(lost(job, seen, "interrupted"));
 }
 
 /** Whether its leader is there and has not executed the command yet, which may take long or for ever. */
 export function isPreparing(job: StartedJob, seen: Evidence): boolean {
-  return job.state === "STARTING" && seen.startStep !== undefined &&
-    seen.shim === "match" && seen.leader === "match";
+  return job.state === "STARTING" && seen.startStep !== undefined && seen.leader === "match";
+}
+
+/** Whether its leader has ended and its shim is about to tell whether it had executed anything. */
+function isTelling(job: StartedJob, seen: Evidence): boolean {
+  return job.state === "STARTING" && seen.leader === "mismatch" && !seen.isExecuted;
 }
 
 /** The change that says that a job ran, for one whose end is seen before its start was journaled. */

@@ -51,8 +51,8 @@ export type Step =
   /** SIGKILL to these; then look again. */
   | { readonly kind: "killFamily"; readonly members: readonly ProcessIdentity[] };
 
-/** An end is told by a signal or a pidfd; a start is not, and is looked for. */
-const START_POLL_MS = 200;
+/** For a start of which nothing is told. */
+export const START_POLL_MS = 500;
 export const UNVERIFIABLE_POLL_MS = 5000;
 const FIRST_FAMILY_POLL_MS = 5;
 const LAST_FAMILY_POLL_MS = 2000;
@@ -89,7 +89,8 @@ export function nextStep(
       if (!family) return { kind: "lookAtFamily" };
       if (family.length === 0) return journal({ kind: "ended", end: found.end });
       // Without a name the leader has not executed the command yet, and shall not: no grace.
-      const killAt = seen.leaderIdentity ? graceEnd(job, progress, nowBootMs) : nowBootMs;
+      const mayHaveRun = seen.leaderIdentity !== undefined || seen.claim === "lost";
+      const killAt = mayHaveRun ? graceEnd(job, progress, nowBootMs) : nowBootMs;
       return endFamily(family, killAt, progress, nowBootMs);
     }
     case "keep":

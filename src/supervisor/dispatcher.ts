@@ -1,12 +1,12 @@
 /**
- * Starts jobs: has it decided which, journals their attempts within the turn, and leaves the shims
- * to be spawned after the commit, a few at a time. A node that cannot start a job is given time, and
- * tried with one job at a time.
+ * Starts jobs: has it decided which, journals their attempts within the turn, and has the shims asked
+ * for after the commit, a few at a time. A node that cannot start a job is given time, and tried with
+ * one job at a time.
  */
 
 import type { QueuedJob } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { Cgroups, Clock, Processes } from "../ports.ts";
+import type { Cgroups, Clock, Files, Processes, ShimNews } from "../ports.ts";
 import type { Journal } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { chooseCpus, freeCpus } from "./cpu_sets.ts";
@@ -17,11 +17,13 @@ import type { Reconciler } from "./reconciler.ts";
 import { nextRetryMs } from "./retry.ts";
 import type { Roster } from "./roster.ts";
 import { type Scene, schedule } from "./schedule.ts";
+import type { Starts } from "./starts.ts";
 
 export interface DispatcherParts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
+  readonly files: Files;
   readonly cgroups?: Cgroups;
   readonly capacity: Amount;
   /** Ids of the CPUs on which jobs can be pinned, ascending. */
@@ -31,6 +33,7 @@ export interface DispatcherParts {
   readonly newToken: () => string;
   readonly roster: Roster;
   readonly reconciler: Reconciler;
+  readonly starts: Starts;
   readonly aftermath: Aftermath;
   /** Has everything written that is still to be written of a job. */
   readonly settle: (id: number) => void;
@@ -39,10 +42,10 @@ export interface DispatcherParts {
 }
 
 /**
- * Starts that are journaled and of which it is not known yet whether there is a shim: more would only
- * be STARTING for longer.
+ * Starts that are journaled and that the keeper has not answered: more would only be STARTING for
+ * longer.
  */
-const MOST_UNDER_WAY = 8;
+const MOST_UNDER_WAY = 32;
 /** While a job waits for a time: the wall clock may jump, so it is asked now and then. */
 const LONGEST_SLEEP_MS = 60_000;
 
@@ -50,7 +53,6 @@ export class Dispatcher {
   /** Why the node can start nothing now, and when that is tried again. */
   #stuck?: { message: string; retryMs: number; untilBootMs: number };
   #cancelWake = () => {};
-  #underWay = 0;
 
   constructor(private readonly parts: DispatcherParts) {}
 
@@ -64,7 +66,7 @@ export class Dispatcher {
     const { clock, roster } = this.parts;
     if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return false;
     this.#wakeAt(roster.tellTime());
-    const room = (this.#stuck ? 1 : MOST_UNDER_WAY) - this.#underWay;
+    const room = (this.#stuck ? 1 : MOST_UNDER_WAY) - this.parts.starts.underWay;
     if (room <= 0) return false;
     const { starts } = schedule(this.#scene(), room);
     let started = 0;
@@ -76,20 +78,27 @@ export class Dispatcher {
     return started > 0 && started < starts.length;
   }
 
-  /** Told of each spawn; `nodeCause`: why the node could not. */
-  spawned(nodeCause: string | undefined): void {
+  /** Something was told of a start. */
+  heard(news: ShimNews): void {
+    if (news.kind === "forked") this.#onNode(undefined);
+    if (news.kind === "notForked" && news.refusal.by === "node") this.#onNode(news.refusal.why);
+  }
+
+  /** `cause`: why the node could not start a job; undefined when it has started one. */
+  #onNode(cause: string | undefined): void {
     const { clock, log, queueTurn } = this.parts;
-    this.#underWay--;
-    // One that waits may take its place.
-    queueTurn();
-    if (nodeCause === undefined) {
+    if (cause === undefined) {
+      // One that waits may take its place.
+      queueTurn();
       if (this.#stuck) log.info("jobs can be started again");
       this.#stuck = undefined;
       return;
     }
-    if (!this.#stuck) log.warn("cannot start jobs", { cause: nodeCause, doing: "trying again" });
+    // Others that were asked for at the same time are told the same.
+    if (this.#stuck && clock.bootMs() < this.#stuck.untilBootMs) return;
+    if (!this.#stuck) log.warn("cannot start jobs", { cause, doing: "trying again" });
     const retryMs = nextRetryMs(this.#stuck?.retryMs);
-    this.#stuck = { message: nodeCause, retryMs, untilBootMs: clock.bootMs() + retryMs };
+    this.#stuck = { message: cause, retryMs, untilBootMs: clock.bootMs() + retryMs };
     clock.after(retryMs, queueTurn);
   }
 
@@ -109,12 +118,18 @@ export class Dispatcher {
     return forecast(job, obstacles, this.#scene());
   }
 
-  /** False when its set of CPUs cannot be had. */
+  /** False when its set of CPUs or its directory cannot be had. */
   #start(job: QueuedJob): boolean {
-    const { processes, cgroups, cpuIds, journal, newToken, roster, settle } = this.parts;
+    const { processes, files, cgroups, cpuIds, journal, newToken, roster, settle } = this.parts;
     const { pin, cpus } = job.demand;
     const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;
+    try {
+      files.create(job.id);
+    } catch (error) {
+      this.#onNode(error instanceof Error ? error.message : String(error));
+      return false;
+    }
     settle(job.id);
     const token = newToken();
     const attempt = {
@@ -127,10 +142,7 @@ export class Dispatcher {
     roster.change(job, { kind: "starting", attempt });
     const { spec, array } = journal.job(job.id)!;
     const { reconciler, aftermath } = this.parts;
-    aftermath.then(() => {
-      this.#underWay++;
-      reconciler.spawn(job.id, attempt, spec, array);
-    });
+    aftermath.then(() => reconciler.start(job.id, attempt, spec, array));
     return true;
   }
 

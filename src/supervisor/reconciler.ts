@@ -18,11 +18,11 @@ import {
   type Clock,
   type Files,
   type Processes,
+  type ShimNews,
   SIGCONT,
   SIGKILL,
   signalProcess,
   SIGTERM,
-  type Spawned,
 } from "../ports.ts";
 import { cgroupOf } from "../recover/family.ts";
 import type { Grip } from "../recover/grip.ts";
@@ -36,10 +36,12 @@ import {
   nextStep,
   NO_PROGRESS,
   type Progress,
+  START_POLL_MS,
   UNVERIFIABLE_POLL_MS,
 } from "./decide.ts";
 import { endingNote } from "./ending_note.ts";
 import type { Roster } from "./roster.ts";
+import type { Starts } from "./starts.ts";
 import { Wakes } from "./wakes.ts";
 
 export interface ReconcilerParts {
@@ -53,19 +55,18 @@ export interface ReconcilerParts {
   readonly roster: Roster;
   readonly aftermath: Aftermath;
   readonly log: Log;
+  readonly starts: Starts;
   /** Asks for another look in the next turn. */
   readonly look: (id: number) => void;
-  /** Told of each start; `nodeCause`: why the node could not. */
-  readonly onSpawned: (nodeCause?: string) => void;
 }
 
 /** So many times SIGKILL is sent to a family before it is told that it does not die of it. */
 const KILLS_BEFORE_TOLD = 8;
 /**
- * When to look for a start. Most short jobs have ended by then, and their start and end share one
- * commit; nobody minds to see a job STARTING for so long.
+ * How long a start that was told is left alone. Most short jobs have ended by then, and their start and
+ * end share one commit; nobody minds to see a job STARTING for so long.
  */
-const FIRST_LOOK_MS = 20;
+const SETTLE_MS = 20;
 const FENCE_RETRY_MS = 1000;
 /** Since its leader was born; what it does before it executes the command takes no time to speak of. */
 const HANGS_AFTER_MS = 2000;
@@ -101,7 +102,7 @@ export class Reconciler {
         case "journal":
           if (!mayJournal) return;
           // On another ground the same pid and start time may be a stranger's.
-          if (step.change.kind === "running" && seen.sameGround) this.#take(id, step.change);
+          if (step.change.kind === "running" && seen.sameGround) this.#take(job, step.change);
           if (step.change.kind === "running" && step.change.adopted) this.#limitAgain(job);
           roster.change(job, step.change);
           job = roster.get(id);
@@ -109,7 +110,7 @@ export class Reconciler {
           break;
         case "lookAtFamily":
           family = this.#lookAtFamily(job, progress);
-          if (!family) return;
+          if (!family) return this.#continue(seen.shim === "match" ? seen.shimIdentity : undefined);
           this.#noteFamily(job, progress, family, hasEndedByItself(job, seen));
           break;
         case "fence":
@@ -124,39 +125,44 @@ export class Reconciler {
     }
   }
 
-  /** Starts the shim of an attempt that has been journaled. */
-  spawn(id: number, attempt: Attempt, spec: FullSpec, array?: ArrayMember): void {
-    const { files, processes, cgroups, grip, clock } = this.parts;
-    const { cgroup } = attempt;
-    grip.spawning(id, attempt.number);
+  /** Has the shim of an attempt started that has been journaled. */
+  start(id: number, attempt: Attempt, spec: FullSpec, array?: ArrayMember): void {
+    const { cgroups, grip, clock, starts } = this.parts;
+    const { cgroup, number, token, cpuSet } = attempt;
+    const hear = grip.listenTo(id, number, token, clock.bootMs());
+    this.#wakes.set(id, clock.bootMs() + START_POLL_MS);
     try {
-      files.create(id);
       if (cgroup !== undefined) cgroups?.make(cgroup, limitsOf(spec));
-      this.#wakes.set(id, clock.bootMs() + FIRST_LOOK_MS);
-      processes.spawn({
-        id,
-        attempt: attempt.number,
-        token: attempt.token,
-        directory: spec.directory ?? "/",
-        command: spec.command,
-        environment: { ...spec.environment ?? DEFAULT_ENVIRONMENT, ...array && variablesOf(array) },
-        limits: spec.limits,
-        cpuSet: attempt.cpuSet,
-        cgroup,
-      }, (spawned) => this.#spawned(id, attempt, spawned));
     } catch (error) {
-      // Its directory or cgroup could not be made: the disk is full, say.
-      const refused = error instanceof Error ? error.message : String(error);
-      this.#spawned(id, attempt, { refused, by: "node" });
+      // The disk is full, say.
+      const why = error instanceof Error ? error.message : String(error);
+      return hear({ kind: "notForked", refusal: { why, by: "node" } });
     }
+    const directory = spec.directory ?? "/";
+    const { command, limits } = spec;
+    const environment = {
+      ...spec.environment ?? DEFAULT_ENVIRONMENT,
+      ...array && variablesOf(array),
+    };
+    starts.start(
+      { id, attempt: number, token, directory, command, environment, limits, cpuSet, cgroup },
+      hear,
+    );
   }
 
-  #spawned(id: number, { number }: Attempt, spawned: Spawned): void {
-    const { grip, look, onSpawned } = this.parts;
-    grip.spawned(id, number, spawned);
-    const isRefused = "refused" in spawned;
-    onSpawned(isRefused && spawned.by === "node" ? spawned.refused : undefined);
-    if (isRefused || !grip.isShimThere(id)) look(id);
+  /** Something was told of a job that has been started. */
+  heard(id: number, { kind }: ShimNews): void {
+    const { clock, look } = this.parts;
+    switch (kind) {
+      case "forked":
+      case "claimed":
+        return;
+      case "led":
+      case "executed":
+        return this.#wakes.set(id, clock.bootMs() + SETTLE_MS);
+      default:
+        return look(id);
+    }
   }
 
   /** Jobs whose families are being ended: any orphan's end may be what they wait for. */
@@ -194,13 +200,22 @@ export class Reconciler {
     this.#wakes.clear();
   }
 
-  #take(id: number, { shim, leader }: { shim?: ProcessIdentity; leader: ProcessIdentity }): void {
+  #take(
+    job: StartedJob,
+    { shim, leader, adopted }: {
+      shim?: ProcessIdentity;
+      leader: ProcessIdentity;
+      adopted: boolean;
+    },
+  ): void {
+    const { grip, aftermath, log } = this.parts;
     try {
-      this.parts.grip.take(id, shim, leader);
+      grip.take(job, shim, leader);
     } catch (error) {
       // Out of descriptors: the end of an adopted job is told late then, by the regular check.
-      this.parts.log.error("cannot hold its processes", { job: id, cause: String(error) });
+      log.error("cannot hold its processes", { job: job.id, cause: String(error) });
     }
+    if (adopted) aftermath.then(() => grip.call(job.id));
   }
 
   /** systemd removes an empty cgroup of a unit that it starts again: its shim makes it anew, bare. */

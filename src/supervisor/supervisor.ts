@@ -5,7 +5,7 @@
 
 import { isStarted, type LiveJob, type StartedJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
-import type { Cgroups, Clock, Files, Processes, ProcessHandle } from "../ports.ts";
+import type { Cgroups, Clock, Files, Processes, ProcessHandle, Shims } from "../ports.ts";
 import { cgroupOf } from "../recover/family.ts";
 import { Grip } from "../recover/grip.ts";
 import { makePlan, type PlanItem, planItem } from "../recover/plan.ts";
@@ -24,11 +24,13 @@ import type { LogBounds } from "./log_bounds.ts";
 import { type Answer, type Decide, Loop } from "./loop.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Roster } from "./roster.ts";
+import { Starts } from "./starts.ts";
 
 export interface Parts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly processes: Processes;
+  readonly shims: Shims;
   readonly files: Files;
   /** Absent where there are none. */
   readonly cgroups?: Cgroups;
@@ -53,6 +55,7 @@ export class Supervisor {
   readonly #reconciler: Reconciler;
   readonly #dispatcher: Dispatcher;
   readonly #loop: Loop;
+  readonly #starts: Starts;
   #maySchedule = false;
   #isDraining = false;
   #closing?: "terminate" | "handOver";
@@ -66,7 +69,11 @@ export class Supervisor {
   constructor(private readonly parts: Parts) {
     const { clock, processes, files, cgroups, logBounds } = parts;
     const aftermath = this.#aftermath;
-    const grip = this.#grip = new Grip(processes, (id) => this.look(id));
+    const grip = this.#grip = new Grip(processes, (id) => this.look(id), (id, news) => {
+      this.#dispatcher.heard(news);
+      this.#reconciler.heard(id, news);
+    });
+    const starts = this.#starts = new Starts(parts);
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     const roster = this.roster = new Roster({ ...parts, aftermath });
     const largeChanges = this.largeChanges = new LargeChanges({
@@ -81,13 +88,14 @@ export class Supervisor {
       survey: this.#survey,
       roster,
       aftermath,
+      starts,
       look: (id) => this.look(id),
-      onSpawned: (nodeCause) => this.#dispatcher.spawned(nodeCause),
     });
     this.#dispatcher = new Dispatcher({
       ...parts,
       roster,
       reconciler: this.#reconciler,
+      starts,
       aftermath,
       settle: (id) => largeChanges.settle(id),
       queueTurn: () => this.#loop.queueTurn(),
@@ -235,8 +243,9 @@ export class Supervisor {
     this.request(check, () => done([...found.values()]));
   }
 
-  /** Allows jobs to start. */
+  /** Allows jobs to start, and shims of adopted jobs to reach us. */
   begin(): void {
+    this.parts.shims.listen((who) => this.#grip.greet(who));
     this.#maySchedule = true;
     this.#loop.queueTurn();
   }
@@ -278,6 +287,7 @@ export class Supervisor {
     this.#closing = "handOver";
     this.#loop.stop();
     this.#reconciler.stop();
+    this.#starts.stop();
     this.parts.logBounds.stop();
   }
 
