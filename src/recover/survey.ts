@@ -25,6 +25,15 @@ export interface SurveyParts {
 
 type Found = Omit<Evidence, "sameGround" | "held" | "atMs">;
 
+/** Who has claimed an attempt. */
+interface Signed {
+  readonly claim: Evidence["claim"];
+  readonly identity?: ProcessIdentity;
+  readonly isAnothers?: boolean;
+}
+
+const isSigned = ({ claim, identity }: Signed) => claim === "shim" && identity !== undefined;
+
 const ANOTHERS: Found = {
   claim: "shim",
   shim: "mismatch",
@@ -118,10 +127,9 @@ export class Survey {
     if (signed.isAnothers) return ANOTHERS;
     const shim = sameGround ? this.#checkShim(job, signed.identity, told) : "mismatch";
     const leaderIdentity = isRunning ? job.leader : told?.leader ?? files.leader(job.id);
-    if (!isRunning && leaderIdentity && signed.claim !== "shim") {
+    if (!isRunning && leaderIdentity && !isSigned(signed)) {
       // A leader has its name after the claim, which was made since it was looked for.
-      const isClaimed = this.#signed(job, told).claim === "shim";
-      if (isClaimed) return this.#lookAround(job, sameGround, told);
+      if (isSigned(this.#signed(job, told))) return this.#lookAround(job, sameGround, told);
     }
     const found = sameGround && leaderIdentity && processes.observe(leaderIdentity.pid);
     const leader = found && leaderIdentity ? checkIdentity(leaderIdentity, found) : "mismatch";
@@ -150,10 +158,7 @@ export class Survey {
   }
 
   /** Who has claimed it. Of a job that was seen to run its row says what the claim said. */
-  #signed(
-    job: StartedJob,
-    told: Told | undefined,
-  ): { claim: Evidence["claim"]; identity?: ProcessIdentity; isAnothers?: boolean } {
+  #signed(job: StartedJob, told: Told | undefined): Signed {
     if (job.state === "RUNNING") return { claim: "shim", identity: job.shim };
     if (told?.isClaimed) return { claim: "shim", identity: told.shim };
     const { files } = this.parts;

@@ -1,74 +1,76 @@
-/** What is said of processes that are held, and of those that can no longer be. */
+/** What is said of processes that are held, of those that can no longer be, and of what they tell. */
 
 import { assertEquals } from "../assert.ts";
 import type { ProcessIdentity } from "../../src/job/identity.ts";
 import type { Processes } from "../../src/ports.ts";
 import { Grip } from "../../src/recover/grip.ts";
+import { attempt, leader, running, shim, starting } from "./started.ts";
 
-Deno.test("the end of a job that nobody can hold any more is told at once", () => {
-  const told: number[] = [];
-  const processes = { open: () => "mismatch" } as unknown as Processes;
-  const grip = new Grip(processes, (id) => told.push(id));
-  grip.take(7, { pid: 100, startTicks: 1 }, { pid: 101, startTicks: 2 });
-  assertEquals(told, [7]);
-});
+const { id } = running;
+const nobody = {
+  open: () => "mismatch",
+  observe: () => ({ kind: "absent" }),
+} as unknown as Processes;
 
-Deno.test("a leader that lost its shim, and ended before it could be held, is known when it is reaped", () => {
-  const processes = { open: () => "mismatch" } as unknown as Processes;
-  const grip = new Grip(processes, () => {});
-  const [shim, leader] = [{ pid: 100, startTicks: 1 }, { pid: 101, startTicks: 2 }];
-  const exit = { code: 7, signal: 0 };
-  grip.spawning(7, 1);
-  grip.spawned(7, 1, { pid: shim.pid });
-  assertEquals(grip.reaped({ pid: shim.pid, exit: { code: 0, signal: 9 } }), 7);
-  grip.take(7, shim, leader);
-  assertEquals(grip.reaped({ pid: leader.pid, exit }), 7);
-  assertEquals(grip.leaderExit(7), exit);
-});
-
-Deno.test("a job that is taken hold of twice, as when a turn is done again, is watched once", () => {
+function holding() {
   const watched: number[] = [];
   const processes = {
     observe: () => ({ kind: "absent" }),
     open: (identity: ProcessIdentity) => ({
       identity,
       whenEnded: () => watched.push(identity.pid),
+      exitStatus: () => undefined,
+      close: () => {},
     }),
   } as unknown as Processes;
-  const grip = new Grip(processes, () => {});
-  const [shim, leader] = [{ pid: 100, startTicks: 1 }, { pid: 101, startTicks: 2 }];
-  grip.take(7, shim, leader);
-  grip.take(7, shim, leader);
-  assertEquals(watched, [100]);
+  return { watched, grip: new Grip(processes, () => {}, () => {}) };
+}
+
+Deno.test("the end of a job that nobody can hold any more is told at once", () => {
+  const told: number[] = [];
+  new Grip(nobody, (id) => told.push(id), () => {}).take(running, shim, leader);
+  assertEquals(told, [id]);
 });
 
-Deno.test("a shim that has ended before its spawn is told is known to have ended", () => {
-  const gone = { kind: "absent" };
-  let seen: object = gone;
-  const processes = { observe: () => seen } as unknown as Processes;
-  const grip = new Grip(processes, () => {});
-  const reaped = { pid: 100, exit: { code: 0, signal: 0 }, maxMemory: 5 };
-  grip.spawning(7, 1);
-  grip.spawning(8, 1);
-  assertEquals([grip.shim(7, undefined), grip.hasSpawned(7)], ["match", true]);
-  assertEquals(grip.reaped(reaped), undefined);
-  grip.spawned(7, 1, { pid: 100 });
-  assertEquals([grip.shim(7, undefined), grip.isShimThere(7)], ["mismatch", false]);
-  assertEquals(grip.maxMemory(7), 5);
-  // The number of one that has ended may be given again.
-  seen = { kind: "present", startTicks: 1, zombie: false };
-  grip.spawned(8, 1, { pid: 100 });
-  assertEquals([grip.shim(8, undefined), grip.isShimThere(8)], ["match", true]);
-  assertEquals(grip.reaped(reaped), 8);
+Deno.test("a leader that lost its shim, and ended before it could be held, is known when it is reaped", () => {
+  const grip = new Grip(nobody, () => {}, () => {});
+  const exit = { code: 7, signal: 0 };
+  const hear = grip.listenTo(id, attempt.number, attempt.token, 1);
+  hear({ kind: "led", leader, atMs: 1 });
+  assertEquals(grip.reaped({ pid: shim.pid, exit: { code: 0, signal: 9 } }), undefined);
+  assertEquals(grip.reaped({ pid: leader.pid, exit }), id);
+  assertEquals(grip.leaderExit(id), exit);
 });
 
-Deno.test("a spawn that is told when its job has been let go of leaves the next attempt alone", () => {
-  const grip = new Grip({} as unknown as Processes, () => {});
-  grip.spawning(7, 1);
-  grip.letGo(7);
-  grip.spawning(7, 2);
-  grip.spawned(7, 1, { refused: "no processes", by: "node" });
-  assertEquals([grip.shim(7, undefined), grip.isUnstarted(7)], ["match", false]);
-  grip.spawned(7, 2, { pid: 101 });
-  assertEquals(grip.isShimThere(7), true);
+Deno.test("a job that is taken hold of twice, as when a turn is done again, is watched once", () => {
+  const { grip, watched } = holding();
+  grip.take(running, shim, leader);
+  grip.take(running, shim, leader);
+  assertEquals(watched, [shim.pid]);
+});
+
+Deno.test("what comes of an attempt when its job has been let go of leaves the next attempt alone", () => {
+  const grip = new Grip(nobody, () => {}, () => {});
+  const first = grip.listenTo(id, 1, "first", 1);
+  grip.letGo(id);
+  grip.listenTo(id, 2, "second", 2);
+  first({ kind: "notForked", refusal: { why: "no processes", by: "node" } });
+  const second = { ...starting, attempt: { ...attempt, number: 2, token: "second" } };
+  assertEquals(grip.told(second), {});
+  assertEquals(grip.told(starting), undefined);
+});
+
+Deno.test("a shim is heard that is the one of the attempt, and no other", () => {
+  const { grip } = holding();
+  grip.take(running, shim, leader);
+  const who = { id, attempt: attempt.number, token: attempt.token, shimPid: shim.pid };
+  assertEquals(grip.greet({ ...who, token: "another" }), undefined);
+  assertEquals(grip.greet({ ...who, attempt: 99 }), undefined);
+  assertEquals(grip.greet({ ...who, shimPid: 1 }), undefined);
+  assertEquals(grip.greet({ ...who, id: 99 }), undefined);
+  const old = grip.greet(who)!;
+  const now = grip.greet(who)!;
+  now({ kind: "led", leader, atMs: 1 });
+  old({ kind: "silent" });
+  assertEquals(grip.told(running), { leader, startedAtMs: 1 });
 });

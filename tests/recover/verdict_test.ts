@@ -10,7 +10,6 @@ import { demand, leader, running, shim, starting } from "./started.ts";
 const nothing: Evidence = {
   sameGround: true,
   held: false,
-  unstarted: false,
   claim: "none",
   shim: "mismatch",
   leader: "mismatch",
@@ -18,6 +17,7 @@ const nothing: Evidence = {
 };
 const claimed: Evidence = { ...nothing, claim: "shim", shimIdentity: shim };
 const ran: Evidence = { ...claimed, leaderIdentity: leader, startedAtMs: 2 };
+const byJob = { why: "why", by: "job" } as const, byNode = { why: "why", by: "node" } as const;
 const exit7 = { status: { code: 7, signal: 0 }, atMs: 8 };
 
 function endOf(job: StartedJob, seen: Evidence): string {
@@ -78,12 +78,42 @@ const rows: [string, StartedJob, Evidence, string][] = [
     "running",
   ],
   ["no claim", starting, nothing, "fence"],
+  ["no claim, and our own shim has ended", starting, { ...nothing, held: true }, "fence"],
+  ["no claim, and the node could not fork a shim", starting, {
+    ...nothing,
+    held: true,
+    refusal: byNode,
+  }, "withdrawn"],
   [
-    "no claim, and our own shim has ended",
+    "its run directory is gone",
     starting,
-    { ...nothing, held: true },
-    "FAILED startFailed -",
+    { ...nothing, claim: "lost" },
+    "FAILED interrupted -999:0",
   ],
+  ["its run directory is gone, and it lives", starting, {
+    ...ran,
+    claim: "lost",
+    held: true,
+    leader: "match",
+  }, "running"],
+  ["its leader has not executed the command", starting, {
+    ...ran,
+    held: true,
+    shim: "match",
+    leader: "match",
+    startStep: "looking",
+  }, "keep"],
+  ["its leader has ended, and its shim has not told how", starting, {
+    ...ran,
+    held: true,
+    shim: "match",
+  }, "keep"],
+  ["its leader has executed and ended, and its shim has not told how", starting, {
+    ...ran,
+    held: true,
+    shim: "match",
+    isExecuted: true,
+  }, "running"],
   [
     "no claim yet, and our own shim lives",
     starting,
@@ -91,12 +121,13 @@ const rows: [string, StartedJob, Evidence, string][] = [
     "keep",
   ],
   ["fenced", starting, { ...nothing, claim: "fence" }, "withdrawn"],
-  ["claimed, shim gone, no record", starting, claimed, "FAILED interrupted -999:0"],
+  ["claimed, shim gone before it named a leader", starting, claimed, "FAILED startFailed -"],
+  ["claimed, shim gone, its leader too, no record", starting, ran, "FAILED interrupted -999:0"],
   ["shim and leader gone, no record", running, ran, "FAILED interrupted -999:0"],
   [
     "nothing was executed",
     starting,
-    { ...claimed, exit: exit7, refusal: "why" },
+    { ...claimed, exit: exit7, refusal: byJob },
     "FAILED startFailed -",
   ],
   ["the shim cannot be looked at", running, { ...ran, shim: "unverifiable" }, "unverifiable"],
@@ -126,15 +157,16 @@ const checks = fc.constantFrom("match", "mismatch", "unverifiable") as fc.Arbitr
 const evidence: fc.Arbitrary<Evidence> = fc.record({
   sameGround: fc.boolean(),
   held: fc.boolean(),
-  unstarted: fc.boolean(),
-  claim: fc.constantFrom("none", "fence", "shim"),
+  claim: fc.constantFrom("none", "fence", "shim", "lost"),
   shim: checks,
   shimIdentity: fc.constantFrom(undefined, shim),
   leader: checks,
   leaderIdentity: fc.constantFrom(undefined, leader),
   exit: fc.constantFrom(undefined, exit7, { ...exit7, status: { code: 0, signal: 0 } }),
   ranOutOfMemory: fc.boolean(),
-  refusal: fc.constantFrom(undefined, "why"),
+  startStep: fc.constantFrom(undefined, "looking"),
+  isExecuted: fc.boolean(),
+  refusal: fc.constantFrom(undefined, byJob, byNode),
   unreadable: fc.constantFrom(undefined, "EIO"),
   atMs: fc.constant(9),
 }) as fc.Arbitrary<Evidence>;
@@ -183,7 +215,8 @@ Deno.test("what may have run is never withdrawn or fenced", () => {
       const found = verdict(job, seen);
       if (found.kind === "fence") assert(job.state === "STARTING" && seen.claim === "none");
       if (found.kind !== "withdrawn") return;
-      assert(job.state === "STARTING" && (seen.claim === "fence" || seen.unstarted));
+      const isUnforked = seen.claim === "none" && seen.refusal?.by === "node";
+      assert(job.state === "STARTING" && (seen.claim === "fence" || isUnforked));
     }),
     { numRuns: 5000 },
   );
@@ -193,7 +226,7 @@ Deno.test("what lives in this boot is not ended but by its record", () => {
   fc.assert(
     fc.property(jobs, evidence, (job, seen) => {
       const lives = seen.shim === "match" || (seen.leader === "match" && seen.leaderIdentity);
-      const never = seen.refusal || seen.unstarted || seen.claim === "fence";
+      const never = seen.refusal || seen.claim === "fence";
       if (!lives || seen.exit || never || !seen.sameGround) return;
       assert(verdict(job, seen).kind !== "over");
     }),

@@ -19,7 +19,6 @@ import { demand, leader, running, shim, starting } from "../recover/started.ts";
 const alive: Evidence = {
   sameGround: true,
   held: true,
-  unstarted: false,
   claim: "shim",
   shim: "match",
   shimIdentity: shim,
