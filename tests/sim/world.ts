@@ -8,6 +8,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import { JournalUnavailable } from "../../src/store/journal.ts";
 import { LogBounds } from "../../src/supervisor/log_bounds.ts";
 import type { ChangeParts } from "../../src/supervisor/changes/parts.ts";
+import { SteadyClock } from "../../src/supervisor/steady_clock.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { Upkeep } from "../../src/supervisor/upkeep.ts";
 import type { Chance } from "./chance.ts";
@@ -131,6 +132,7 @@ export class World {
       const logBounds = new LogBounds({ ...ports, limitOf: () => LOG_LIMIT, reserve: 0 });
       const parts = {
         ...ports,
+        steady: new SteadyClock(ports).start(),
         capacity: CAPACITY,
         cpuIds: CPU_IDS,
         logBounds,
