@@ -188,6 +188,7 @@ export class Roster {
   /** Journals what a change has made of a job, which memory knows already. */
   write(after: Job, change: Change): void {
     const { clock, steady, journal, aftermath } = this.parts;
+    if (isEnded(after)) steady.noteFirst();
     aftermath.tell(journal.record(after, change, clock.wallMs(), steady.nowMs()));
   }
 

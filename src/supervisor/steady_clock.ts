@@ -60,6 +60,11 @@ export class SteadyClock {
     journal.endBy(this.#time.steadyMs);
   }
 
+  /** Within a turn: the same, where it has never been noted. Nothing is timed by what nobody would know. */
+  noteFirst(): void {
+    if (this.parts.journal.setting(SETTING) === undefined) this.note();
+  }
+
   /** What was unusual, as `seenAgain`, since the last time that this was asked. */
   takeUnusual(): { movedMs: number; offMs: number } {
     const unusual = { movedMs: this.#movedMs, offMs: this.#offMs };
