@@ -14,7 +14,7 @@ const KNOWN = [
   "EST5EDT,M3.2.0,M11.1.0",
   "<+0530>-5:30",
   "<-03>3<-02>,M3.5.0/-2,M10.5.0/-1",
-  "XXX-24",
+  "ABC-24",
   "NZST-12:00:00NZDT-13:00:00,M10.1.0,M3.3.0",
   "WGT3WGST,J59/0,J300/24:00",
   "Europe/Berlin",
@@ -30,9 +30,9 @@ const UNKNOWN = [
   "/dev/null",
   "Nonsense",
   "CET-1CEST,M3.5",
-  "XX5",
-  "XXX-25",
-  "XXX-1:60",
+  "AB5",
+  "ABC-25",
+  "ABC-1:60",
   "5",
 ];
 

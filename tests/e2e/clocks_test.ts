@@ -4,7 +4,7 @@
  * the wall clock makes a job end before it started or an event come before its cause.
  */
 
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertMatch } from "../assert.ts";
 import type { Job } from "../../src/varlink/interface.ts";
 import { FakeClock, HAS_FAKETIME } from "./fake_clock.ts";
 import { Home, tell, until } from "./home.ts";
@@ -99,6 +99,52 @@ Deno.test("a job whose record is dated before its start, or its start after its 
     assertOrdered(job);
   }
 });
+
+Deno.test(
+  "a clock that shows a time before 1970 or after 9999 is told in one line, by every verb",
+  {
+    ignore: !HAS_FAKETIME,
+  },
+  async () => {
+    await using home = new Home();
+    const clock = new FakeClock(home.directory);
+    for (const time of ["1960-01-01 00:00:00", "+9000y", "+400000y"]) {
+      clock.jump(time);
+      for (const words of [["--version"], ["list"], ["run", "true"], ["daemon"]]) {
+        const { code, stdout, stderr } = await home.runAs({ env: clock.environment }, ...words);
+        assertEquals([code, stdout], [125, ""], `${words} at ${time}`);
+        assertMatch(
+          stderr,
+          /^holdfast: the clock shows a time before 1970 or after 9999; set it, .*\n$/,
+        );
+      }
+    }
+  },
+);
+
+Deno.test("a clock that is moved to such a time ends no supervisor and stops no job", {
+  ignore: !HAS_FAKETIME,
+}, async () => {
+  await using home = new Home();
+  const clock = new FakeClock(home.directory);
+  await clock.start(home, ["--check-interval", "1s"]);
+  const long = await home.submit(["sleep", "1000"]);
+  const running = await home.running(long);
+  for (const time of ["1960-01-01 00:00:00", "+9000y", "+0"]) {
+    clock.jump(time);
+    const timed = await home.submit(["sleep", "1000"], { timeout: 1 });
+    const job = await home.wait(await home.submit("exit 3"));
+    assertEquals([job.exitCode, (await home.wait(timed)).reason], ["3:0", "timeout"]);
+    assertOrdered(job);
+    assertMatch(job.submittedAt, /^\d{4}-/);
+    assertEquals(withoutElapsed(await home.status(long)), withoutElapsed(running));
+  }
+  assertEquals((await home.run("prune")).stdout, "0 jobs removed\n");
+});
+
+function withoutElapsed({ elapsedMs: _, ...job }: Job): Omit<Job, "elapsedMs"> {
+  return job;
+}
 
 /** CLOCK_BOOTTIME goes on in a suspend; CLOCK_MONOTONIC, by which timers ring, does not. */
 const SUSPENDED = `
