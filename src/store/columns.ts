@@ -37,7 +37,7 @@ const MAX_UID = 2 ** 32 - 2;
 const STATES = [...LIVE_STATES, ...END_STATES];
 const SETTINGS: Record<string, RegExp> = {
   draining: /^(yes|no)$/,
-  written: /^-?\d+$/,
+  written: /^\d+$/,
   clock: /^\S+ \d{1,15} -?\d{1,15} -?\d{1,15}( -?\d{1,15}:\d{1,15}:\d{1,15})*$/,
 };
 
