@@ -11,7 +11,7 @@ import type { Usage } from "./job/job.ts";
 
 /** Time, and what is to be done later. What was to be done is lost with us: it is only a hint to look. */
 export interface Clock {
-  /** Wall clock, ms since 1970. May jump; nothing is decided by it. */
+  /** Wall clock, ms since 1970, up to the year 9999. May jump; nothing is decided by it but `notBefore`. */
   wallMs(): number;
   /** ms since boot, suspend included. */
   bootMs(): number;

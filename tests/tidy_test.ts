@@ -40,6 +40,7 @@ const DECISIONS = [
   "lanes.ts",
   "heap.ts",
   "start_order.ts",
+  "steady_time.ts",
   "cpu_sets.ts",
   "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);

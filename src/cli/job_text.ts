@@ -46,7 +46,11 @@ export function rangesText(numbers: readonly number[]): string {
 }
 
 /** How long it has run, or ran; empty before the start. */
-export function elapsedText(job: Pick<Job, "startedAt" | "endedAt">, nowMs: number): string {
+export function elapsedText(
+  job: Pick<Job, "startedAt" | "endedAt" | "elapsedMs">,
+  nowMs: number,
+): string {
+  if (job.elapsedMs !== undefined) return durationText(job.elapsedMs);
   if (!job.startedAt) return "";
   const end = job.endedAt ? Date.parse(job.endedAt) : nowMs;
   return durationText(Math.max(0, end - Date.parse(job.startedAt)));

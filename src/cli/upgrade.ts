@@ -85,7 +85,7 @@ export function socketsNamed(table: string, path: string): Set<string> {
 
 async function successor(command: Command, before: NodeStatus): Promise<NodeStatus> {
   let isThere = false;
-  for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until;) {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     try {
       const client = await Client.connect(socketOf(command));

@@ -36,11 +36,11 @@ export function takeLock(path: string, text = lockText(path)): void {
 
 /** For those who only ask, never for a holder. */
 function waitFor(path: string, fd: number, locked: () => Locked): void {
-  const patience = Date.now() + PATIENCE_MS;
+  const patience = performance.now() + PATIENCE_MS;
   while (libc.flock(fd, LOCK_EX_NB) !== 0) {
     const code = lastErrno();
     if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
-    if (isHeldAlone(path, fd) || Date.now() > patience) throw locked();
+    if (isHeldAlone(path, fd) || performance.now() > patience) throw locked();
     pause();
   }
 }
