@@ -13,7 +13,7 @@ import { notify } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
-import { prepareSignals } from "./host/signals.ts";
+import { ignoreAsAtStart, prepareSignals } from "./host/signals.ts";
 import { SocketClaim } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import { makeParts } from "./node_parts.ts";
@@ -143,7 +143,7 @@ async function supervise(
   keeper.look();
   // Once the thread that waits for descriptors is there.
   setTimeout(takeShortSlices);
-  const ending = await untilEnd(supervisor, {
+  const ended = untilEnd(supervisor, {
     isBurst,
     terminates: isInit || config.on_stop === "terminate",
     log,
@@ -153,6 +153,9 @@ async function supervise(
       notReplaced = { at: time(clock.wallMs()), message };
     },
   });
+  // Everybody who listens to signals does by now.
+  ignoreAsAtStart();
+  const ending = await ended;
   clearInterval(regularCheck);
   supervisor.handOver();
   keeper.stop();
