@@ -168,6 +168,7 @@ async function supervise(
     replaceSelf();
   }
   tell("STOPPING=1");
+  upkeep.leave();
   cgroups.leave();
   journal.close();
   log.info("ended", {});

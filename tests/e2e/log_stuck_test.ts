@@ -181,12 +181,3 @@ Deno.test("a terminal that is stopped, or lets no background write, stops it not
     await writer.close().catch(() => {});
   }
 });
-
-Deno.test("a service manager that hears nothing keeps nobody waiting, and is told when it does", async () => {
-  await using home = new Home();
-  const path = `${home.directory}/notify`;
-  home.launch([], ["env", `NOTIFY_SOCKET=${path}`]);
-  await until("it answers", () => home.answers());
-  assertMatch(home.log, /WARN cannot notify message=READY=1 .*No such file|WARN cannot notify/);
-  assertEquals(await home.signal("SIGTERM"), 0);
-});
