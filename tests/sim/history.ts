@@ -96,7 +96,10 @@ class Player {
         if (truth.unacknowledged().length > 0) return;
         return world.deliver(
           "prune",
-          ({ supervisor, changes }) => supervisor.request(prune(changes, 0), () => {}),
+          ({ supervisor, changes }) => {
+            truth.pruning = world.life;
+            supervisor.request(prune(changes, 0), () => truth.pruning = undefined);
+          },
         );
       case "drain":
         return this.#drain(action.isOn);
@@ -125,8 +128,7 @@ class Player {
         world.kernel.bootMs += action.ms;
         return;
       case "jump":
-        world.wallOffsetMs += action.ms;
-        return;
+        return world.moveClock(action.ms);
       case "strangers":
         return this.#strangers(action.count, chance);
       case "reusePids":
