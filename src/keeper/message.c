@@ -49,25 +49,23 @@ static void open_large(int memfd, struct message *message)
 	message->length = large_bytes;
 }
 
-/* The first is the line, a second one the message itself. */
+/* All come in one part (unix(7)). The first is the line, a second one the message itself. */
 static void take_descriptors(struct msghdr *header, struct message *message)
 {
-	int count = 0;
-	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+	struct cmsghdr *part = CMSG_FIRSTHDR(header);
+	if (part == NULL || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+		return;
+	size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+		if (i == 0) {
+			message->line = fd;
 			continue;
-		size_t bytes = part->cmsg_len - CMSG_LEN(0);
-		for (size_t at = 0; at + sizeof(int) <= bytes; at += sizeof(int), count++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
-			if (count == 0) {
-				message->line = fd;
-				continue;
-			}
-			if (count == 1)
-				open_large(fd, message);
-			close(fd);
 		}
+		if (i == 1)
+			open_large(fd, message);
+		close(fd);
 	}
 	if (count > 2)
 		message->error = EBADMSG;
