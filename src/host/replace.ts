@@ -1,11 +1,7 @@
-/** Replacing this program, keeping the process: by its newer self, or by a job in a new session. */
+/** Replacing this program by its newer self, keeping the process. */
 
 import { resolve } from "node:path";
-import { cString, cStringArray, errorText, lastErrno, libc, SystemError } from "./libc.ts";
-
-const SIGNAL_ACTION_BYTES = 256, SIGNAL_SET_BYTES = 128;
-const SIG_SETMASK = 2;
-const LAST_SIGNAL = 64;
+import { cString, cStringArray, lastErrno, libc, SystemError } from "./libc.ts";
 
 /** Where this program was when it began: what is there later is its successor. */
 export const OWN_PATH = Deno.execPath();
@@ -62,16 +58,4 @@ function withAbsoluteConfig(word: string, at: number, words: readonly string[]):
 
 function absolute(path: string): string {
   return path === "" || path.startsWith("/") ? path : resolve(STARTED_IN, path);
-}
-
-/** What setsid(1) does, for machines without it. Returns only with why it could not. */
-export function executeInSession(command: readonly string[]): string {
-  libc.setsid();
-  // All zero is SIG_DFL, no flags; the runtime ignores SIGPIPE, and a job must not.
-  const byDefault = new Uint8Array(SIGNAL_ACTION_BYTES);
-  for (let signal = 1; signal <= LAST_SIGNAL; signal++) libc.sigaction(signal, byDefault, null);
-  libc.sigprocmask(SIG_SETMASK, new Uint8Array(SIGNAL_SET_BYTES), null);
-  const argv = cStringArray(command);
-  libc.execvp(cString(command[0]!), argv.array);
-  return `${command[0]}: ${errorText(lastErrno())}`;
 }

@@ -1,9 +1,14 @@
-/** Unix stream sockets by FFI, since the runtime's own do not tell who the peer is. Non-blocking. */
+/**
+ * Unix sockets by FFI, since the runtime's own tell not who the peer is and pass no descriptors.
+ * Non-blocking; of streams, or of packets that arrive whole.
+ */
 
 import { bytesOf, cString, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
 
 export const AF_UNIX = 1;
+export const SOCK_SEQPACKET = 5;
 const SOCK_STREAM = 1, NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+export const PACKET_FLAGS = SOCK_SEQPACKET | NONBLOCK_CLOEXEC;
 const SOL_SOCKET = 1, SO_PEERCRED = 17, MSG_NOSIGNAL = 0x4000;
 const PATH_BYTES = 108, BACKLOG = 512;
 const SOCKET_MODE = 0o666;
@@ -80,6 +85,10 @@ function leadsTo(path: string, own: Deno.FileInfo): boolean {
   }
 }
 
+export function newPacketSocket(): number {
+  return libc.socket(AF_UNIX, PACKET_FLAGS, 0);
+}
+
 function removeIfStill(path: string, own: Deno.FileInfo): void {
   try {
     const { dev, ino } = Deno.lstatSync(path);
@@ -140,4 +149,51 @@ export function send(fd: number, bytes: Uint8Array<ArrayBuffer>): number | "end"
 
 function isTransient(code: number): boolean {
   return code === errno.EAGAIN || code === errno.EINTR;
+}
+
+const SCM_RIGHTS = 1;
+/** struct msghdr, iovec and cmsghdr of 64 bits, little-endian (recvmsg(2), cmsg(3)). */
+const MSGHDR_BYTES = 56, IOVEC_BYTES = 16, CMSGHDR_BYTES = 16;
+const MAX_DESCRIPTORS = 2, DESCRIPTOR_BYTES = 4;
+
+/** Sends packets with descriptors (unix(7)). Its memory is made once. */
+export class DescriptorMessage {
+  readonly #memory = new Uint8Array(
+    MSGHDR_BYTES + IOVEC_BYTES + CMSGHDR_BYTES + MAX_DESCRIPTORS * DESCRIPTOR_BYTES,
+  );
+  readonly #view = new DataView(this.#memory.buffer);
+  #bytes: ArrayBuffer | undefined;
+  #address = 0n;
+
+  constructor() {
+    const base = addressOfMemory(this.#memory);
+    this.#view.setBigUint64(16, base + BigInt(MSGHDR_BYTES), true);
+    this.#view.setBigUint64(24, 1n, true);
+    this.#view.setBigUint64(32, base + BigInt(MSGHDR_BYTES + IOVEC_BYTES), true);
+    const control = MSGHDR_BYTES + IOVEC_BYTES;
+    this.#view.setInt32(control + 8, SOL_SOCKET, true);
+    this.#view.setInt32(control + 12, SCM_RIGHTS, true);
+  }
+
+  /** At least one descriptor and at most two. Returns 0, or the number of an error. */
+  send(fd: number, bytes: Uint8Array<ArrayBuffer>, descriptors: readonly number[]): number {
+    const view = this.#view, control = MSGHDR_BYTES + IOVEC_BYTES;
+    if (bytes.buffer !== this.#bytes) {
+      this.#bytes = bytes.buffer;
+      this.#address = addressOfMemory(new Uint8Array(bytes.buffer));
+    }
+    view.setBigUint64(MSGHDR_BYTES, this.#address + BigInt(bytes.byteOffset), true);
+    view.setBigUint64(MSGHDR_BYTES + 8, BigInt(bytes.length), true);
+    const length = BigInt(CMSGHDR_BYTES + descriptors.length * DESCRIPTOR_BYTES);
+    view.setBigUint64(40, (length + 7n) & ~7n, true);
+    view.setBigUint64(control, length, true);
+    descriptors.forEach((descriptor, i) =>
+      view.setInt32(control + CMSGHDR_BYTES + i * DESCRIPTOR_BYTES, descriptor, true)
+    );
+    return Number(libc.sendmsg(fd, this.#memory, MSG_NOSIGNAL)) < 0 ? lastErrno() : 0;
+  }
+}
+
+function addressOfMemory(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
