@@ -19,6 +19,7 @@ export class Line {
   constructor(
     private readonly world: World,
     private readonly life: Life,
+    private readonly name: string,
     private readonly listener: { hear: HearShim } | { greet: () => HearShim | undefined },
   ) {
     if ("hear" in listener) this.#hear = listener.hear;
@@ -51,7 +52,7 @@ export class Line {
         this.#waiting = [];
         return;
       }
-      world.tell(`told ${JSON.stringify(news)}`);
+      world.tell(`told of ${this.name} ${JSON.stringify(news)}`);
       this.#hear(news);
       this.#bring();
     };

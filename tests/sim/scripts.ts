@@ -104,7 +104,7 @@ function* run(
   tell: (news: ShimNews) => void,
 ): Script {
   const { kernel, disk } = ground;
-  const { id, attempt, token } = start;
+  const { id, attempt, token, cgroup } = start;
   yield {};
   kernel.setsid(self);
   self.token = token;
@@ -119,6 +119,8 @@ function* run(
   yield {};
   const pipes: Pipes = {};
   const leader = kernel.fork({ kind: "leader", job: id }, self);
+  leader.startStep = "waiting for its shim";
+  if (cgroup !== undefined && kernel.cgroups.has(cgroup)) leader.cgroup = cgroup;
   leader.script = lead(ground, self, leader, start, pipes);
   ground.onLeader(false);
   yield {};
@@ -197,8 +199,6 @@ function* lead(
 ): Script {
   const { kernel } = ground;
   const plan = planOf(command);
-  self.startStep = "waiting for its shim";
-  if (cgroup !== undefined && kernel.cgroups.has(cgroup)) self.cgroup = cgroup;
   yield { until: () => pipes.hasWord || pipes.refusal !== undefined || isZombie(shim) };
   if (!pipes.hasWord) return exit(NOT_STARTED);
   self.startStep = "entering its directory";

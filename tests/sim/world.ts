@@ -176,7 +176,7 @@ export class World {
       upkeep.start();
       supervisor.begin();
       const check = () => {
-        const isNeedless = !this.hadFaults && this.isIdle;
+        const isNeedless = !this.hadFaults && this.isIdle && this.keeperMs === 0;
         if (isNeedless && !supervisor.status.degraded) this.witness.onNeedlessCheck();
         upkeep.check();
         parts.clock.after(CHECK_MS, check);
@@ -360,7 +360,8 @@ export class World {
   connect({ id, attempt, token }: ShimStart, shimPid: number): Line | undefined {
     const { life } = this;
     if (!life?.greet || this.isLost()) return undefined;
-    return new Line(this, life, { greet: () => life.greet!({ id, attempt, token, shimPid }) });
+    const greet = () => life.greet!({ id, attempt, token, shimPid });
+    return new Line(this, life, `job ${id} attempt ${attempt}, adopted,`, { greet });
   }
 
   #dieIn(where: string): never {
