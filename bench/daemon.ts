@@ -23,11 +23,26 @@ export class Daemon {
   ) {}
 
   /** In a folder of its own; a second start in the same one finds the journal of the first. */
-  static async start(scene: Scene, name: string, cpus: number, binary = BINARY): Promise<Daemon> {
+  static async start(
+    scene: Scene,
+    name: string,
+    cpus: number,
+    binary = BINARY,
+    flags: readonly string[] = [],
+  ): Promise<Daemon> {
     const folder = scene.folder(name);
     const began = performance.now();
     const child = new Deno.Command(binary, {
-      args: ["daemon", "--state-dir", folder, "--runtime-dir", folder, "--cpus", String(cpus)],
+      args: [
+        "daemon",
+        "--state-dir",
+        folder,
+        "--runtime-dir",
+        folder,
+        "--cpus",
+        String(cpus),
+        ...flags,
+      ],
       cwd: folder,
       env: { PATH: Deno.env.get("PATH") ?? "", LOG_LEVEL: "error" },
       clearEnv: true,

@@ -13,6 +13,7 @@ import { BINARY } from "./daemon.ts";
 import { benchDecisions } from "./decisions.ts";
 import { benchFootprint } from "./footprint.ts";
 import { benchLatency } from "./latency.ts";
+import { benchLoneJob } from "./lone_job.ts";
 import { Scene } from "./scene.ts";
 import { benchSubmissions } from "./submissions.ts";
 import { heading, line, median, ms } from "./table.ts";
@@ -43,6 +44,7 @@ async function benchAll(scene: Scene): Promise<void> {
   line("processors", String(navigator.hardwareConcurrency));
   line("one write of 4 KiB and fdatasync", ms(syncMs(scene)), `median of ${SYNCS}`);
   await benchWholeJobs(scene);
+  await benchLoneJob(scene);
   await benchLatency(scene);
   await benchSubmissions(scene);
   benchDecisions();

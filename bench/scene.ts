@@ -4,17 +4,23 @@
  * the folder; that is how it is found again.
  */
 
-import { join } from "node:path";
+import { resolve } from "node:path";
 
 export class Scene {
   readonly path = Deno.makeTempDirSync({ prefix: "holdfast-bench-" });
+  /** A folder in memory; undefined where there is none. */
+  readonly tmpfs = folderInMemory();
 
   #isOver = false;
 
-  /** A folder in it, made if it is not there. Throws once the scene is being cleared. */
+  get #folders(): string[] {
+    return [this.path, ...this.tmpfs === undefined ? [] : [this.tmpfs]];
+  }
+
+  /** A folder in it, or of a whole path, made if it is not there. Throws once the scene is being cleared. */
   folder(...names: string[]): string {
     if (this.#isOver) throw new Error("the benchmark is over");
-    const path = join(this.path, ...names);
+    const path = resolve(this.path, ...names);
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;
   }
@@ -23,16 +29,26 @@ export class Scene {
   async clear(): Promise<void> {
     this.#isOver = true;
     for (let round = 0; round < 100; round++) {
-      const left = processesIn(this.path);
+      const left = this.#folders.flatMap(processesIn);
       if (left.length === 0) break;
       for (const pid of left) kill(pid);
       await sleep(20);
     }
-    try {
-      Deno.removeSync(this.path, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    for (const folder of this.#folders) {
+      try {
+        Deno.removeSync(folder, { recursive: true });
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
+  }
+}
+
+function folderInMemory(): string | undefined {
+  try {
+    return Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "holdfast-bench-" });
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,58 +1,81 @@
 /**
- * Whole jobs per second: submit, start, end, recorded. Beside it task-spooler, which journals
- * nothing, and the floor: the shims alone, started by a shell loop.
+ * Whole jobs per second: submit, start, end, recorded. Beside it task-spooler, which journals nothing,
+ * and the floor: the bare posix_spawn(3) of the same command. On a tmpfs and on the disk, with and
+ * without cgroups, all in turns, so that a slow moment of the machine hits all of them.
  */
 
-import { libc } from "../src/host/libc.ts";
-import { openSessionProgram, PROGRAM_FD } from "../src/host/session_program.ts";
-import { findSetsid } from "../src/host/setsid.ts";
-import { shimScript } from "../src/host/shim_script.ts";
 import { BEFORE, Daemon } from "./daemon.ts";
 import { run, type Scene } from "./scene.ts";
+import { benchFloor } from "./spawn_floor.ts";
 import { count, heading, line, median, target, times } from "./table.ts";
 
-const JOBS = 1000, ROUNDS = 3;
+const JOBS = 1000, ROUNDS = 5;
 /** Jobs at a time, for everybody. */
 const SLOTS = 2;
 const COMMAND = "/bin/true";
 const ENVIRONMENT = { PATH: "/usr/bin:/bin" };
+/** Aims: of task-spooler, and of the floor on a disk and on a tmpfs. */
+const TO_SPOOLER = 1.5, TO_FLOOR = 0.5, TO_FLOOR_TMPFS = 0.6;
+
+interface Ground {
+  readonly name: string;
+  readonly place: "tmpfs" | "disk";
+  readonly flags: readonly string[];
+}
+
+const GROUNDS: readonly Ground[] = (["tmpfs", "disk"] as const).flatMap((place) => [
+  { name: `${place}, no cgroups`, place, flags: ["--cgroup", "off"] },
+  { name: `${place}, cgroups`, place, flags: [] },
+]);
 
 export async function benchWholeJobs(scene: Scene): Promise<void> {
   heading(`Whole jobs: ${count(JOBS)} × ${COMMAND}, ${SLOTS} at a time, median of ${ROUNDS}`);
   const hasSpooler = await has("tsp");
-  const ours: number[] = [], before: number[] = [], spoolers: number[] = [], floors: number[] = [];
-  // In turns, so that a slow moment of the machine hits all of them.
+  const grounds = GROUNDS.filter(({ place }) => place === "disk" || scene.tmpfs !== undefined);
+  const ours = new Map<Ground, number[]>(grounds.map((ground) => [ground, []]));
+  const before: number[] = [], spoolers: number[] = [], floors: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
-    ours.push(await throughHoldfast(scene, `whole-${round}`));
-    if (BEFORE) before.push(await throughHoldfast(scene, `before-${round}`, BEFORE));
+    for (const [ground, took] of ours) {
+      took.push(await throughHoldfast(folderOf(scene, ground, round), scene, ground));
+    }
+    if (BEFORE) {
+      const ground = grounds.at(-1)!;
+      before.push(await throughHoldfast(`before-${round}`, scene, ground, BEFORE));
+    }
     if (hasSpooler) spoolers.push(await throughSpooler(scene, `spooler-${round}`));
-    floors.push(await shimsAlone(scene, `floor-${round}`));
+    floors.push(await benchFloor(COMMAND, JOBS, SLOTS));
   }
-  const rate = (took: number[]) => JOBS * 1000 / median(took);
-  const [holdfast, spooler, floor] = [rate(ours), rate(spoolers), rate(floors)];
-  const isMet = target(holdfast >= spooler, "≥ task-spooler");
-  const toFloor = `${times(holdfast, floor)} bare shim`;
-  if (hasSpooler) {
-    line(
-      "holdfast",
-      perSecond(holdfast),
-      `${times(holdfast, spooler)} task-spooler, ${toFloor}`,
-      isMet,
-    );
-    line("task-spooler (no journal)", perSecond(spooler), `${times(spooler, floor)} bare shim`);
-  } else {
-    line("holdfast", perSecond(holdfast), toFloor);
-    line("task-spooler", "not installed", "tsp is not in PATH");
+  const rate = (took: readonly number[]) => JOBS * 1000 / median(took);
+  const floor = rate(floors), spooler = hasSpooler ? rate(spoolers) : undefined;
+  for (const [ground, took] of ours) {
+    const holdfast = rate(took);
+    const aim = ground.place === "tmpfs" ? TO_FLOOR_TMPFS : TO_FLOOR;
+    const notes = [`${times(holdfast, floor)} posix_spawn`];
+    let isMet = holdfast >= aim * floor, aims = `≥ ${aim} × posix_spawn`;
+    if (spooler !== undefined) {
+      notes.unshift(`${times(holdfast, spooler)} task-spooler`);
+      isMet &&= holdfast >= TO_SPOOLER * spooler;
+      aims = `≥ ${TO_SPOOLER} × task-spooler, ${aims}`;
+    }
+    line(`holdfast, ${ground.name}`, perSecond(holdfast), notes.join(", "), target(isMet, aims));
   }
+  if (spooler !== undefined) line("task-spooler (no journal)", perSecond(spooler));
+  else line("task-spooler", "not installed", "tsp is not in PATH");
   if (BEFORE) {
+    const last = rate([...ours.values()].at(-1)!);
     const rateBefore = rate(before);
     line(
-      "holdfast, the version before",
+      "the version before, disk, cgroups",
       perSecond(rateBefore),
-      `${times(holdfast, rateBefore)} is now`,
+      `${times(last, rateBefore)} is now`,
     );
   }
-  line("bare shim + true (floor)", perSecond(floor));
+  line("bare posix_spawn (floor)", perSecond(floor));
+}
+
+function folderOf(scene: Scene, { place, name }: Ground, round: number): string {
+  const own = `whole-${round}-${name.replaceAll(/\W+/g, "-")}`;
+  return place === "tmpfs" ? `${scene.tmpfs}/${own}` : own;
 }
 
 function perSecond(rate: number): string {
@@ -64,8 +87,13 @@ async function has(program: string): Promise<boolean> {
   return (await sh.output()).success;
 }
 
-async function throughHoldfast(scene: Scene, name: string, binary?: string): Promise<number> {
-  const daemon = await Daemon.start(scene, name, SLOTS, binary);
+async function throughHoldfast(
+  name: string,
+  scene: Scene,
+  { flags }: Ground,
+  binary?: string,
+): Promise<number> {
+  const daemon = await Daemon.start(scene, name, SLOTS, binary, flags);
   const spec = { command: [COMMAND], directory: daemon.folder, environment: ENVIRONMENT };
   const began = performance.now();
   await Promise.all(Array.from({ length: JOBS }, () => daemon.client.call("Submit", { spec })));
@@ -91,35 +119,5 @@ async function throughSpooler(scene: Scene, name: string): Promise<number> {
   const env = { ...ENVIRONMENT, TS_SOCKET: `${cwd}/socket`, TMPDIR: cwd };
   const took = await run("sh", ["-c", SPOOL], { cwd, env });
   await run("tsp", ["-K"], { cwd, env });
-  return took;
-}
-
-const FLOOR = `
-run_every_other() {
-  i=$1
-  while [ $i -le ${JOBS} ]; do
-    HOLDFAST_JOB_ID=$i sh -c 'eval "$HOLDFAST_SHIM"' holdfast-shim $i claim / "" "" ${COMMAND} || exit 1
-    i=$((i + ${SLOTS}))
-  done
-}
-for first in $(seq ${SLOTS}); do run_every_other $first & done
-wait`;
-
-async function shimsAlone(scene: Scene, name: string): Promise<number> {
-  const cwd = scene.folder(name);
-  scene.folder(name, "exits");
-  for (let id = 1; id <= JOBS; id++) scene.folder(name, "runs", String(id));
-  const program = openSessionProgram(cwd);
-  const hasProgram = program !== undefined;
-  const env = {
-    ...ENVIRONMENT,
-    HOLDFAST_SHIM: shimScript({ hasProgram, setsid: findSetsid(), softFileLimit: 1024 }),
-    HOLDFAST_TOKEN: crypto.randomUUID(),
-  };
-  const open = hasProgram ? `exec ${PROGRAM_FD}</proc/${Deno.pid}/fd/${program}` : "";
-  const took = await run("sh", ["-c", `${open}\n${FLOOR}`], { cwd, env });
-  if (hasProgram) libc.close(program);
-  const ended = [...Deno.readDirSync(`${cwd}/exits`)].length;
-  if (ended !== JOBS) throw new Error(`only ${ended} shims have recorded an end`);
   return took;
 }

@@ -77,7 +77,7 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Held", isQueued && job.held ? `until holdfast release ${idText(job)}` : undefined],
     ["Reason", job.reason],
     ["Message", job.message],
-    ["Exit code", job.exitCode && exitText(job.exitCode)],
+    ["Exit code", exitText(job)],
     ["Array", array && `${array.id}, ${array.size} jobs, indexes ${spec.array}`],
     ...specFacts(spec),
     ["Pinned", pinText(job)],
@@ -150,10 +150,11 @@ export function usageCells(usage: Usage | undefined): string[] {
   return [...times, ...[maxMemory, readBytes, writtenBytes].map((size) => knownSize(size) ?? "")];
 }
 
-export function exitText(exitCode: string): string {
-  if (exitCode.startsWith("-999")) return `${exitCode} (unknown)`;
-  const signal = Number(exitCode.split(":")[1]);
-  return signal ? `${exitCode} (killed by ${signalText(signal)})` : exitCode;
+export function exitText({ exitCode, coreDumped }: Job): string | undefined {
+  if (exitCode?.startsWith("-999")) return `${exitCode} (unknown)`;
+  const signal = Number(exitCode?.split(":")[1] ?? 0);
+  if (signal === 0) return exitCode;
+  return `${exitCode} (killed by ${signalText(signal)}${coreDumped ? ", core dumped" : ""})`;
 }
 
 function signalText(signal: number): string {

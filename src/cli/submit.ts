@@ -146,7 +146,12 @@ export function readSpec(command: Command, words: string[]): Spec {
   const { cpus, memory, timeout, grace, priority, user, pool, notBefore, hold, array } = rest;
   const { limit: limits } = rest;
   const pin: Pin | undefined = rest.pin ? "exclusive" : rest.pinShared ? "shared" : undefined;
-  const environment = { ...callersEnvironment(cleanEnv === true), ...env };
+  const environment = {
+    ...callersEnvironment(cleanEnv === true),
+    // That of the caller would name another directory.
+    ...directory !== undefined && { PWD: absolute(directory) },
+    ...env,
+  };
   const wanted = { name, key, cpus, memory, timeout, grace, priority, user };
   const when = { pool, notBefore, hold, array, limits, pin };
   return { command: words, directory: absolute(directory), environment, ...wanted, ...when };
@@ -172,7 +177,7 @@ function callersDirectory(): string {
 function callersEnvironment(isClean: boolean): Record<string, string> {
   const all = Object.entries(Deno.env.toObject());
   const wanted = all.filter(([name]) =>
-    isClean ? KEPT.includes(name) : /^[A-Za-z_]\w*$/.test(name) && !NOT_INHERITED.includes(name)
+    isClean ? KEPT.includes(name) : !NOT_INHERITED.includes(name)
   );
   return Object.fromEntries(wanted);
 }

@@ -95,6 +95,27 @@ export function isPoolName(text: string): boolean {
   return v.is(poolName, text);
 }
 
+const variable = {
+  name: v.pipe(text(MIB), v.regex(/^[^=]+$/, "has a name that is empty or has a =")),
+  value: text(MIB),
+};
+
+/** Any name and value that execve(2) passes on. Not v.record, which leaves out some names. */
+const environment = v.pipe(
+  v.custom<Record<string, string>>(
+    (given) => typeof given === "object" && given !== null && !Array.isArray(given),
+    "must be an object of strings",
+  ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const [name, value] of Object.entries(dataset.value)) {
+      const wrong = v.safeParse(variable.name, name).issues ??
+        v.safeParse(variable.value, value).issues;
+      if (wrong) return addIssue({ message: `${wrong[0].message} (at ${name})` });
+    }
+  }),
+);
+
 const schema = v.strictObject(
   {
     command: v.pipe(
@@ -107,19 +128,7 @@ const schema = v.strictObject(
     directory: v.optional(
       v.pipe(filled(4095), v.startsWith("/", "must be an absolute path")),
     ),
-    environment: v.optional(
-      v.pipe(
-        v.custom<object>((given) => !Array.isArray(given), "must be an object of strings"),
-        v.record(
-          v.pipe(
-            v.string(),
-            v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "has a name that a POSIX shell cannot carry"),
-          ),
-          text(MIB),
-          "must be an object of strings",
-        ),
-      ),
-    ),
+    environment: v.optional(environment),
     user: v.optional(filled(64)),
     cpus: v.optional(whole(1, MAX_JOB_CPUS), 1),
     memory: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 0),

@@ -218,6 +218,7 @@ const NOT_ENDED = {
   reason: null,
   message: null,
   exit_code: null,
+  core_dumped: 0,
   user_time_ms: null,
   system_time_ms: null,
   ended_at: null,
@@ -225,8 +226,7 @@ const NOT_ENDED = {
 
 /** What a living leader tells of what was asked for. */
 function specOf({ command, directory, environment }: JobProcess): Partial<Spec> {
-  const isOwn = ([name]: [string, string]) =>
-    /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !/^HOLDFAST_(JOB_ID|TOKEN|SHIM)$/.test(name);
+  const isOwn = ([name]: [string, string]) => !/^HOLDFAST_(JOB_ID|TOKEN|SHIM)$/.test(name);
   const own = Object.fromEntries(Object.entries(environment).filter(isOwn));
   return { command: [...command], directory, environment: own };
 }

@@ -47,7 +47,9 @@ export function mendJob(columns: Columns, beside: Beside): MendedJob | undefined
   mendStopping(draft, beside.events);
   if (draft.isDamaged("held")) draft.put({ held: row.state === "QUEUED" ? 1 : 0 });
   if (isEnd(row.state)) mendEnd(draft, beside.events);
-  if (isLive(row.state)) draft.put({ reason: null, message: null, exit_code: null });
+  if (isLive(row.state)) {
+    draft.put({ reason: null, message: null, exit_code: null, core_dumped: 0 });
+  }
   if ((row.user_time_ms === null) !== (row.system_time_ms === null)) {
     draft.put({ user_time_ms: null, system_time_ms: null });
   }
@@ -194,7 +196,9 @@ function mendEnd(draft: Draft, events: readonly Columns[]): void {
   const wanted = exitOf(state, reason, started_at !== null);
   const isWrong = state === "COMPLETED" && exit_code !== wanted;
   const isMissing = exit_code === null && ALWAYS_RAN.includes(reason);
-  if (isWrong || isMissing || draft.isDamaged("exit_code")) draft.put({ exit_code: wanted });
+  if (isWrong || isMissing || draft.isDamaged("exit_code")) {
+    draft.put({ exit_code: wanted, core_dumped: 0 });
+  }
 }
 
 let lastArray: { readonly text: string; readonly indexes: readonly number[] } | undefined;

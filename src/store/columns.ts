@@ -73,6 +73,7 @@ const TABLES = {
     array_size: maybe(whole(1, MAX_ARRAY_SIZE)),
     read_bytes: maybe(count),
     written_bytes: maybe(count),
+    core_dumped: flag,
   },
   resource_allocations: {
     job_id: id,

@@ -197,7 +197,7 @@ export class Journal extends JournalReads {
 
   #recordEnd({ id, end }: EndedJob, atMs: number) {
     this.run(
-      `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?,
+      `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?, core_dumped = ?,
         user_time_ms = ?, system_time_ms = ?, max_memory = ?, read_bytes = ?, written_bytes = ?,
         started_at = COALESCE(started_at, ?),
         ended_at = MAX(COALESCE(started_at, submitted_at), ?) WHERE id = ? AND ${LIVE}`,
@@ -205,6 +205,7 @@ export class Journal extends JournalReads {
       end.reason,
       end.message ?? null,
       end.exit ? formatExit(end.exit) : null,
+      end.exit?.coreDumped ? 1 : 0,
       end.usage?.userTimeMs ?? null,
       end.usage?.systemTimeMs ?? null,
       end.usage?.maxMemory ?? null,

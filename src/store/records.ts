@@ -14,6 +14,7 @@ export interface JobRecord {
   readonly reason?: Reason;
   readonly message?: string;
   readonly exitCode?: string;
+  readonly coreDumped?: true;
   readonly pid?: number;
   readonly adopted: boolean;
   readonly released: boolean;
@@ -41,7 +42,7 @@ export type Row = Record<string, any>;
 
 export const JOB_COLUMNS = `
   jobs.id, spec, uid, state, attempts, stopping, stopping_boot_ms, adopted, reason, message, exit_code,
-  user_time_ms, system_time_ms, max_memory, read_bytes, written_bytes,
+  core_dumped, user_time_ms, system_time_ms, max_memory, read_bytes, written_bytes,
   submitted_at, started_at, ended_at, held, array_id, array_index, array_size, cgroup, cpu_set,
   process_id, process_start_ticks, shim_process_id, shim_start_ticks,
   boot_id, pid_namespace, token, released`;
@@ -58,6 +59,7 @@ export function jobRecord(row: Row): JobRecord {
     reason: row.reason ?? undefined,
     message: row.message ?? undefined,
     exitCode: row.exit_code ?? undefined,
+    coreDumped: row.core_dumped === 1 || undefined,
     pid: row.process_id ?? undefined,
     adopted: row.adopted === 1,
     released: row.released === null ? row.ended_at !== null : row.released === 1,

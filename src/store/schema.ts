@@ -86,6 +86,8 @@ export const MIGRATIONS: readonly string[] = [
     skipped TEXT NOT NULL                -- JSON list of ids above it whose rows are written too
   ) STRICT;
 
+  ALTER TABLE jobs ADD COLUMN core_dumped INTEGER NOT NULL DEFAULT 0;
+
   DROP INDEX jobs_live;
   CREATE INDEX jobs_by_state ON jobs (state);
   CREATE INDEX jobs_by_name ON jobs (name) WHERE name IS NOT NULL;

@@ -23,6 +23,7 @@ export interface Job {
   reason?: Reason;
   message?: string;
   exitCode?: string;
+  coreDumped?: boolean;
   pid?: number;
   adopted: boolean;
   released: boolean;

@@ -82,11 +82,14 @@ Deno.test("a fact that is too long goes on in the next line, and nothing of it i
   ]);
 });
 
-Deno.test("a signal is told by number and name", () => {
-  assertEquals(exitText("0:9"), "0:9 (killed by signal 9, SIGKILL)");
-  assertEquals(exitText("0:37"), "0:37 (killed by signal 37, SIGRTMIN+3)");
-  assertEquals(exitText("0:33"), "0:33 (killed by signal 33)");
-  assertEquals([exitText("7:0"), exitText("-999:0")], ["7:0", "-999:0 (unknown)"]);
+Deno.test("a signal is told by number and name, and with it a core dump", () => {
+  const ended = (exitCode: string, coreDumped?: true) => ({ exitCode, coreDumped }) as Job;
+  const dumped = "0:11 (killed by signal 11, SIGSEGV, core dumped)";
+  assertEquals(exitText(ended("0:11", true)), dumped);
+  assertEquals(exitText(ended("0:9")), "0:9 (killed by signal 9, SIGKILL)");
+  assertEquals(exitText(ended("0:37")), "0:37 (killed by signal 37, SIGRTMIN+3)");
+  assertEquals(exitText(ended("0:33")), "0:33 (killed by signal 33)");
+  assertEquals([exitText(ended("7:0")), exitText(ended("-999:0"))], ["7:0", "-999:0 (unknown)"]);
 });
 
 Deno.test("run and wait exit as the job did, and a stopped job is never a success", () => {

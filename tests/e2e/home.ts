@@ -212,9 +212,9 @@ export class Home implements AsyncDisposable {
     this.inJournal((database) => database.exec(sql));
   }
 
-  /** Processes of this home, the supervisor itself left out. */
+  /** Processes of this home, the supervisor itself and its keeper left out. */
   processes(): number[] {
-    return processesWith(`${MARK}=${this.directory}`).filter((pid) => pid !== this.#daemon?.pid);
+    return processesOf(this).filter((pid) => pid !== this.#daemon?.pid && !isKeeper(pid));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -225,11 +225,11 @@ export class Home implements AsyncDisposable {
         // It has ended already.
       }
     }
-    await until("its processes have ended", () => killAll(`${MARK}=${this.directory}`));
+    await until("its processes have ended", () => killAll(this));
     await removeCgroups(this.state);
     // A process that was in the middle of execve(2) when it was looked for may still write into it.
     await until("its directory is removed", () => {
-      killAll(`${MARK}=${this.directory}`);
+      killAll(this);
       try {
         rmSync(this.directory, { recursive: true });
         return true;
@@ -294,8 +294,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /** True when there is none left. */
-function killAll(entry: string): boolean {
-  const pids = processesWith(entry);
+function killAll(home: Home): boolean {
+  const pids = processesOf(home);
   for (const pid of pids) {
     try {
       Deno.kill(pid, "SIGKILL");
@@ -306,12 +306,23 @@ function killAll(entry: string): boolean {
   return pids.length === 0;
 }
 
-function processesWith(entry: string): number[] {
+export function isKeeper(pid: number): boolean {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/comm`) === "holdfast-keeper\n";
+  } catch {
+    return false;
+  }
+}
+
+/** A keeper and its shims have no environment but their own; they stand in the state directory. */
+function processesOf({ directory, state }: Home): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
     if (!Number.isInteger(pid)) return false;
     try {
-      return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0").includes(entry) &&
-        !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+      const environment = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
+      const isOurs = environment.includes(`${MARK}=${directory}`) ||
+        Deno.readLinkSync(`/proc/${pid}/cwd`) === state;
+      return isOurs && !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
     } catch {
       return false;
     }

@@ -265,6 +265,12 @@ export class World {
       ![...this.#timers].some(({ atMs }) => atMs <= this.monoMs);
   }
 
+  /** As long as a call of a port takes. Returns when that is. */
+  takeTime(): number {
+    this.sleep(this.callMs);
+    return this.kernel.bootMs;
+  }
+
   sleep(ms: number): void {
     this.kernel.bootMs += ms;
     this.monoMs += ms;
@@ -307,8 +313,7 @@ export class World {
       go();
       this.isLooking = false;
     }
-    this.kernel.bootMs += this.callMs;
-    this.monoMs += this.callMs;
+    this.takeTime();
     const result = act();
     if (isTime) this.#dieIn(`after ${name}`);
     return result;
