@@ -160,8 +160,8 @@ export class Survey {
   /** Who has claimed it. Of a job that was seen to run its row says what the claim said. */
   #signed(job: StartedJob, told: Told | undefined): Signed {
     if (job.state === "RUNNING") return { claim: "shim", identity: job.shim };
-    if (told?.isClaimed) return { claim: "shim", identity: told.shim };
     const { files } = this.parts;
+    if (told?.isClaimed) return { claim: files.hasRun(job.id) ? "shim" : "lost", identity: told.shim };
     const claim: Claim | undefined = files.claim(job.id, job.attempt.number);
     switch (claim?.kind) {
       case undefined:

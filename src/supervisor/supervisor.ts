@@ -127,6 +127,7 @@ export class Supervisor {
       logBounds.leave(id);
       this.#reconciler.forget(id);
       aftermath.then(() => grip.letGo(id));
+      aftermath.then(() => starts.forget(id));
       aftermath.then(() => files.removeExitRecord(id));
       const cgroup = cgroupOf(job, cgroups);
       if (cgroup !== undefined) aftermath.then(() => cgroups?.remove(cgroup));

@@ -201,7 +201,10 @@ export class Truth implements Witness {
   }
 
   onReaped({ kind, job }: Process): void {
-    if (kind === "leader") this.#factOf(job!).toldTo = this.world.life;
+    const { life } = this.world;
+    // Of one that has not been taken hold of yet nobody can say whose leader it was.
+    const isHeld = life?.greet && kind === "leader" && this.#row(job!)?.state === "RUNNING";
+    if (isHeld) this.#factOf(job!).toldTo = life;
   }
 
   onExec(id: number): void {
@@ -240,7 +243,7 @@ export class Truth implements Witness {
     const fact = this.#factOf(job!);
     const isOver = !this.#members(job!).some((member) => member.kind === "leader");
     const isForbidden = (fact.runs === 0 || fact.ranWhileLookedAt) && signal === SIGKILL;
-    const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled;
+    const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled || fact.isRunRemoved;
     this.#must(isMeant, `job ${job} is signalled and nothing in the journal says why`);
   }
 

@@ -176,7 +176,7 @@ export class World {
       upkeep.start();
       supervisor.begin();
       const check = () => {
-        const isNeedless = !this.hadFaults && this.isIdle && this.keeperMs === 0;
+        const isNeedless = !this.hadFaults && this.isIdle && !this.#isKeeperSlow;
         if (isNeedless && !supervisor.status.degraded) this.witness.onNeedlessCheck();
         upkeep.check();
         parts.clock.after(CHECK_MS, check);
@@ -269,6 +269,11 @@ export class World {
   takeTime(): number {
     this.sleep(this.callMs);
     return this.kernel.bootMs;
+  }
+
+  get #isKeeperSlow(): boolean {
+    return this.keeperMs > 0 ||
+      [...this.kernel.processes.values()].some(({ kind, isStopped }) => kind === "keeper" && isStopped);
   }
 
   sleep(ms: number): void {
