@@ -49,7 +49,10 @@ export class SimulatedKeeper implements Keeper {
       world.witness.onAsked(start);
       if (this.#process.state !== "alive") return "gone";
       if (this.#queue.length >= world.keeperRoom) return "busy";
-      this.#queue.push({ start, line: new Line(world, life, `job ${start.id} attempt ${start.attempt}`, { hear }) });
+      this.#queue.push({
+        start,
+        line: new Line(world, life, `job ${start.id} attempt ${start.attempt}`, { hear }),
+      });
       return "sent";
     });
   }

@@ -273,7 +273,9 @@ export class World {
 
   get #isKeeperSlow(): boolean {
     return this.keeperMs > 0 ||
-      [...this.kernel.processes.values()].some(({ kind, isStopped }) => kind === "keeper" && isStopped);
+      [...this.kernel.processes.values()].some(({ kind, isStopped }) =>
+        kind === "keeper" && isStopped
+      );
   }
 
   sleep(ms: number): void {
