@@ -244,9 +244,13 @@ export class Supervisor {
     this.request(check, () => done([...found.values()]));
   }
 
-  /** Allows jobs to start, and shims of adopted jobs to reach us. */
-  begin(): void {
+  /** Before jobs are adopted, whose shims are called then. */
+  hearShims(): void {
     this.parts.shims.listen((who) => this.#grip.greet(who));
+  }
+
+  /** Allows jobs to start. */
+  begin(): void {
     this.#maySchedule = true;
     this.#loop.queueTurn();
   }

@@ -50,6 +50,7 @@ export class Upkeep {
   start(): Recovered {
     const { supervisor, log } = this.parts;
     supervisor.childrenEnded();
+    supervisor.hearShims();
     const recovered = this.#recover();
     log.info("recovered", { ...recovered });
     this.#sweepExitRecords((id) => {

@@ -234,7 +234,10 @@ export class Truth implements Witness {
   onSignal(target: Process, signal: number): void {
     const { kind, job, pid } = target;
     // A shim may have been stopped by somebody.
-    if (kind === "shim" && (signal === SIGCONT || signal === SIGUSR1)) return;
+    if (kind === "shim" && signal === SIGCONT) return;
+    if (kind === "shim" && signal === SIGUSR1) {
+      return this.#must(this.world.life?.greet, `shim ${pid} is called and nobody listens`);
+    }
     // Without its run directory nothing says which of those with the token it is.
     const isNameless = kind === "shim" && this.#factOf(job!).isRunRemoved;
     const isOfJob = kind === "leader" || kind === "child" || isNameless;
