@@ -102,8 +102,13 @@ export class Survey {
   }
 
   #whatWasTold(job: StartedJob, told: Told): Found {
-    const { leader, startedAtMs, isExecuted, end, refusal, isSilent } = told;
-    const { shim } = told;
+    const { isExecuted, end, refusal, isSilent } = told;
+    const { files } = this.parts;
+    // What was not heard, or was told to the supervisor before.
+    const shim = told.shim ?? this.#signed(job, told).identity;
+    const leader = told.leader ?? (job.state === "RUNNING" ? job.leader : files.leader(job.id));
+    const startedAtMs = told.startedAtMs ??
+      (job.state === "RUNNING" ? job.startedAtMs : files.startedAtMs(job.id));
     const exit = end && this.#exit(job, { ...end, usage: told.finalUsage ?? end.usage });
     return {
       claim: told.isClaimed ? "shim" : "none",
@@ -160,8 +165,10 @@ export class Survey {
   /** Who has claimed it. Of a job that was seen to run its row says what the claim said. */
   #signed(job: StartedJob, told: Told | undefined): Signed {
     if (job.state === "RUNNING") return { claim: "shim", identity: job.shim };
-    if (told?.isClaimed) return { claim: "shim", identity: told.shim };
     const { files } = this.parts;
+    if (told?.isClaimed && told.shim) {
+      return { claim: files.hasRun(job.id) ? "shim" : "lost", identity: told.shim };
+    }
     const claim: Claim | undefined = files.claim(job.id, job.attempt.number);
     switch (claim?.kind) {
       case undefined:

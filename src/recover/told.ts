@@ -31,17 +31,21 @@ export function withNews(told: Told, news: ShimNews): Told {
       return { ...told, shim: news.shim, isClaimed: true };
     case "claimLost":
       return { ...told, isSilent: true };
-    case "led":
-      return { ...told, leader: news.leader, startedAtMs: news.atMs };
-    case "executed":
-      return { ...told, isExecuted: true };
-    case "refused":
-      return { ...told, refusal: news.refusal };
-    case "ended":
-      return { ...told, end: news.end };
-    case "empty":
-      return { ...told, finalUsage: news.usage };
     case "silent":
       return { ...told, isSilent: true };
+  }
+  // Only who has claimed it tells these, whether that was heard or not.
+  const claimed = { ...told, isClaimed: true } as const;
+  switch (news.kind) {
+    case "led":
+      return { ...claimed, leader: news.leader, startedAtMs: news.atMs };
+    case "executed":
+      return { ...claimed, isExecuted: true };
+    case "refused":
+      return { ...claimed, refusal: news.refusal };
+    case "ended":
+      return { ...claimed, end: news.end };
+    case "empty":
+      return { ...claimed, finalUsage: news.usage };
   }
 }

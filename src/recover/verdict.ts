@@ -94,7 +94,7 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
     return isKnown ? { kind: "keep" } : { kind: "running", change: running(seen, !seen.held) };
   }
   if (isStarting && seen.claim === "none") return { kind: "fence" };
-  if (isStarting && seen.claim === "lost") {
+  if (isStarting && seen.claim === "lost" && !seen.leaderIdentity) {
     return over(lost(job, seen, "interrupted", DIRECTORY_GONE));
   }
   if (isStarting && !seen.leaderIdentity) return over(refused(job, seen, KILLED_BEFORE));

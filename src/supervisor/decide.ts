@@ -143,8 +143,14 @@ function untilDeadline(job: StartedJob, seen: Evidence, nowBootMs: number): Step
   const isStarting = job.state === "STARTING";
   const deadline = deadlineOf(job, isStarting ? seen.leaderIdentity : job.leader) ?? Infinity;
   if (nowBootMs < deadline) {
-    const untilBootMs = isStarting ? Math.min(deadline, nowBootMs + START_POLL_MS) : deadline;
-    return { kind: "wait", untilBootMs: untilBootMs === Infinity ? undefined : untilBootMs };
+    if (isStarting) {
+      return {
+        kind: "wait",
+        untilBootMs: Math.min(deadline, nowBootMs + START_POLL_MS),
+        shim: seen.shimIdentity,
+      };
+    }
+    return { kind: "wait", untilBootMs: deadline === Infinity ? undefined : deadline };
   }
   return journal({ kind: "stopping", stopping: { kind: "timeout", sinceBootMs: nowBootMs } });
 }
@@ -163,7 +169,11 @@ function stop(
       const killAt = job.stopping!.sinceBootMs + job.demand.graceMs;
       return family ? endFamily(family, killAt, progress, nowBootMs) : { kind: "lookAtFamily" };
     }
-    return { kind: "wait", untilBootMs: nowBootMs + FIRST_FAMILY_POLL_MS * 4 };
+    return {
+      kind: "wait",
+      untilBootMs: nowBootMs + FIRST_FAMILY_POLL_MS * 4,
+      shim: seen.shimIdentity,
+    };
   }
   const killAt = job.stopping!.sinceBootMs + job.demand.graceMs;
   if (nowBootMs < killAt) {

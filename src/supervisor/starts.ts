@@ -44,6 +44,11 @@ export class Starts {
     if (this.#waiting.length === 1) this.#send();
   }
 
+  /** An attempt is over that may not have been sent yet: its shim could only find that out. */
+  forget(id: number): void {
+    this.#waiting = this.#waiting.filter(({ start }) => start.id !== id);
+  }
+
   /** Sends nothing more. */
   stop(): void {
     this.#isStopped = true;

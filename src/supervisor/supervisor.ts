@@ -130,6 +130,7 @@ export class Supervisor {
       logBounds.leave(id);
       this.#reconciler.forget(id);
       aftermath.then(() => grip.letGo(id));
+      aftermath.then(() => starts.forget(id));
       aftermath.then(() => files.removeExitRecord(id));
       const cgroup = cgroupOf(job, cgroups);
       if (cgroup !== undefined) aftermath.then(() => cgroups?.remove(cgroup));
@@ -255,9 +256,13 @@ export class Supervisor {
     this.request(check, () => done([...found.values()]));
   }
 
-  /** Allows jobs to start, and shims of adopted jobs to reach us. */
-  begin(): void {
+  /** Before jobs are adopted, whose shims are called then. */
+  hearShims(): void {
     this.parts.shims.listen((who) => this.#grip.greet(who));
+  }
+
+  /** Allows jobs to start. */
+  begin(): void {
     this.#maySchedule = true;
     this.#loop.queueTurn();
   }

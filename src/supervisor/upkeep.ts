@@ -56,6 +56,7 @@ export class Upkeep {
     const { supervisor, steady, log } = this.parts;
     supervisor.request(() => steady.note(), () => this.#tellClocks());
     supervisor.childrenEnded();
+    supervisor.hearShims();
     const recovered = this.#recover();
     log.info("recovered", { ...recovered });
     this.#sweepExitRecords((id) => {

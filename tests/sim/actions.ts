@@ -5,6 +5,7 @@ import { Chance } from "./chance.ts";
 import type { Child, Plan } from "./scripts.ts";
 import type { JournalFault, Where } from "./world.ts";
 
+export type Victim = "shim" | "leader" | "keeper";
 export type Several = "cancel" | "hold" | "release";
 
 /** `seed`: for the chances within the action, so that leaving out another changes nothing in it. */
@@ -40,6 +41,12 @@ export type Action =
       readonly kind:
         | "killShim"
         | "killLeader"
+        | "killKeeper"
+        | "stopShim"
+        | "stopLeader"
+        | "stopKeeper"
+        | "continue"
+        | "removeRun"
         | "reusePids"
         | "pidAttack"
         | "hide"
@@ -49,6 +56,9 @@ export type Action =
     | { readonly kind: "drain"; readonly isOn: boolean }
     | { readonly kind: "handOver"; readonly andReplace: boolean }
     | { readonly kind: "crashAt"; readonly calls: number; readonly where: Where }
+    /** The next but so many calls of a port see it killed. */
+    | { readonly kind: "killAt"; readonly calls: number; readonly what: Victim }
+    | { readonly kind: "busyKeeper"; readonly room: number; readonly ms: number }
     | { readonly kind: "run"; readonly steps: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
@@ -87,7 +97,12 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "start" }),
     () => ({ seed, kind: "cancel" }),
     () => ({ seed, kind: "killShim" }),
-    () => ({ seed, kind: "killShim" }),
+    () => ({
+      seed,
+      kind: "killAt",
+      calls: 1 + chance.below(30),
+      what: chance.pick<Victim>(["shim", "shim", "leader", "keeper"]),
+    }),
     () => ({
       seed,
       kind: "several",
@@ -105,6 +120,18 @@ function drawAction(chance: Chance, index: number): Action {
   const seldom: (() => Action)[] = [
     () => ({ seed, kind: "kill" }),
     () => ({ seed, kind: "killLeader" }),
+    () => ({ seed, kind: "killKeeper" }),
+    () => ({ seed, kind: "stopKeeper" }),
+    () => ({ seed, kind: "stopShim" }),
+    () => ({ seed, kind: "stopLeader" }),
+    () => ({ seed, kind: "continue" }),
+    () => ({ seed, kind: "removeRun" }),
+    () => ({
+      seed,
+      kind: "busyKeeper",
+      room: 1 + chance.below(3),
+      ms: chance.pick([0, 0, 10, 100, 1000]),
+    }),
     () => ({ seed, kind: "askAgain" }),
     () => ({ seed, kind: "signal" }),
     () => ({ seed, kind: "hold" }),
@@ -134,12 +161,17 @@ function drawAction(chance: Chance, index: number): Action {
 }
 
 function drawSubmit(chance: Chance, seed: number, key: string): Action {
-  const child = (): Child => ({
-    lastsMs: chance.oneIn(2) ? 1e9 : chance.below(5000),
-    ownSession: chance.oneIn(2),
-    ignoresTerm: chance.oneIn(3),
-    clearsEnvironment: chance.oneIn(3),
-  });
+  const child = (): Child => {
+    const clearsEnvironment = chance.oneIn(3);
+    return {
+      // What nobody may find once its shim has been killed ends by itself.
+      lastsMs: chance.oneIn(2) && !clearsEnvironment ? 1e9 : chance.below(9000),
+      ownSession: chance.oneIn(2),
+      ignoresTerm: chance.oneIn(3),
+      forksTwice: chance.oneIn(3),
+      clearsEnvironment,
+    };
+  };
   const plan: Plan = {
     lastsMs: chance.oneIn(3) ? 0 : chance.below(8000),
     exit: chance.oneIn(6)

@@ -25,7 +25,10 @@ class Node {
   constructor() {
     const nothing = () => {};
     const witness: Witness = {
+      onAsked: nothing,
       onExec: nothing,
+      onLeader: nothing,
+      onReaped: nothing,
       onEnded: nothing,
       onRecordedWhileLookedAt: nothing,
       onSignal: nothing,

@@ -3,18 +3,27 @@
  * full, and a power cut can take what was written last.
  */
 
-import { fromShell } from "../../src/job/exit_status.ts";
+import type { ExitStatus } from "../../src/job/exit_status.ts";
 import type { ProcessIdentity } from "../../src/job/identity.ts";
-import type { Claim, ExitRecord, Files } from "../../src/ports.ts";
+import type { Usage } from "../../src/job/job.ts";
+import type { Claim, ExitRecord, Files, LeaderEnd, Refusal } from "../../src/ports.ts";
 import type { Chance } from "./chance.ts";
 
 interface Run {
   claims: Map<number, { claim: Claim; atMs: number }>;
   leader?: { identity: ProcessIdentity; atMs: number };
-  refused?: { why: string; atMs: number };
+  refused?: { refusal: Refusal; atMs: number };
+  usage?: { usage: Usage; atMs: number };
 }
 
-class DiskFull extends Error {
+/** What goes with the run directory. */
+export class RunGone extends Error {
+  constructor() {
+    super("No such file or directory (os error 2)");
+  }
+}
+
+export class DiskFull extends Error {
   constructor() {
     super("No space left on device (os error 28)");
   }
@@ -22,13 +31,16 @@ class DiskFull extends Error {
 
 /** What was written longer ago has reached the disk. */
 const WRITE_BACK_MS = 30_000;
+/** What a leader ends with that has executed nothing. */
+export const NOT_STARTED = 127;
 
 export class Disk implements Files {
   isFull = false;
   #runs = new Map<number, Run>();
-  #exits = new Map<number, { status: number; atMs: number }>();
+  #exits = new Map<number, ExitRecord>();
 
-  constructor(private readonly now: () => number) {}
+  /** `now`: wall clock, ms since 1970. */
+  constructor(readonly now: () => number) {}
 
   create(id: number): void {
     this.#mayWrite();
@@ -53,15 +65,18 @@ export class Disk implements Files {
 
   exitRecord(id: number): ExitRecord | undefined {
     const record = this.#exits.get(id);
-    if (!record) return undefined;
-    const refusal = record.status === 127 ? this.#runs.get(id)?.refused?.why : undefined;
-    return { ...record, userTicks: 1, systemTicks: 1, refusal };
+    const isRefused = record?.exit.code === NOT_STARTED;
+    const refusal = isRefused ? this.#runs.get(id)?.refused?.refusal : undefined;
+    return record && { ...record, refusal };
+  }
+
+  finalUsage(id: number): Usage | undefined {
+    return this.#runs.get(id)?.usage?.usage;
   }
 
   fence(id: number, attempt: number): boolean {
-    this.create(id);
-    return this.writeClaim(id, attempt, { kind: "fence" }) ||
-      this.claim(id, attempt)?.kind === "fence";
+    if (!this.hasRun(id)) return false;
+    return this.link(id, attempt, { kind: "fence" }) || this.claim(id, attempt)?.kind === "fence";
   }
 
   removeExitRecord(id: number): void {
@@ -84,39 +99,35 @@ export class Disk implements Files {
     return this.#runs.has(id);
   }
 
-  /** With O_EXCL: false when there is one. */
-  writeClaim(id: number, attempt: number, claim: Claim): boolean {
-    this.#mayWrite();
-    const { claims } = this.#runs.get(id)!;
+  /** As by link(2), written aside before: false when there is one. */
+  link(id: number, attempt: number, claim: Claim): boolean {
+    const { claims } = this.#runToWrite(id);
     if (claims.has(attempt)) return false;
     claims.set(attempt, { claim, atMs: this.now() });
     return true;
   }
 
-  signClaim(id: number, attempt: number, claim: Claim): void {
-    this.#mayWrite();
-    this.#runs.get(id)!.claims.set(attempt, { claim, atMs: this.now() });
-  }
-
   writeLeader(id: number, identity: ProcessIdentity): void {
-    this.#mayWrite();
-    this.#runs.get(id)!.leader = { identity, atMs: this.now() };
+    this.#runToWrite(id).leader = { identity, atMs: this.now() };
   }
 
-  writeRefused(id: number, why: string): void {
-    this.#mayWrite();
-    this.#runs.get(id)!.refused = { why, atMs: this.now() };
+  writeRefused(id: number, refusal: Refusal): void {
+    this.#runToWrite(id).refused = { refusal, atMs: this.now() };
   }
 
-  writeExit(id: number, status: number): void {
-    this.#mayWrite();
-    this.#exits.set(id, { status, atMs: this.now() });
+  writeUsage(id: number, usage: Usage): void {
+    this.#runToWrite(id).usage = { usage, atMs: this.now() };
   }
 
-  /** What `$?` told of a job's end, if its record is there. */
-  recorded(id: number) {
-    const record = this.#exits.get(id);
-    return record && fromShell(record.status);
+  /** Its directory is another than that of its run. */
+  writeExit(id: number, end: LeaderEnd): void {
+    this.#mayWrite();
+    this.#exits.set(id, end);
+  }
+
+  /** How a job ended, if its record is there. */
+  recorded(id: number): ExitStatus | undefined {
+    return this.#exits.get(id)?.exit;
   }
 
   /** Any file that was written lately may be lost, each by itself. */
@@ -127,8 +138,16 @@ export class Disk implements Files {
       for (const [attempt, claim] of run.claims) if (isLost(claim)) run.claims.delete(attempt);
       if (run.leader && isLost(run.leader)) run.leader = undefined;
       if (run.refused && isLost(run.refused)) run.refused = undefined;
+      if (run.usage && isLost(run.usage)) run.usage = undefined;
     }
     for (const [id, record] of this.#exits) if (isLost(record)) this.#exits.delete(id);
+  }
+
+  #runToWrite(id: number): Run {
+    this.#mayWrite();
+    const run = this.#runs.get(id);
+    if (!run) throw new RunGone();
+    return run;
   }
 
   #mayWrite(): void {

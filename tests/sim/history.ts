@@ -11,12 +11,14 @@ import { prune } from "../../src/supervisor/changes/prune.ts";
 import type { Changed, Named } from "../../src/supervisor/changes/several.ts";
 import { signal } from "../../src/supervisor/changes/signal.ts";
 import { submit } from "../../src/supervisor/changes/submit.ts";
+import { SIGCONT } from "../../src/ports.ts";
 import type { Decide } from "../../src/supervisor/loop.ts";
 import { Chance } from "./chance.ts";
-import type { Action } from "./actions.ts";
+import type { Action, Victim } from "./actions.ts";
+import type { Process } from "./kernel.ts";
 import { commandOf, sleep } from "./scripts.ts";
 import { type Fact, POOL, Truth, Violation } from "./truth.ts";
-import { CHECK_MS, World } from "./world.ts";
+import { CHECK_MS, KEEPER_ROOM, World } from "./world.ts";
 
 export interface Outcome {
   readonly violation?: string;
@@ -30,6 +32,15 @@ export interface Outcome {
 const SETTLE_STEPS = 30_000;
 const LAST_STEPS = 120;
 const RESTART_STEPS = 20;
+
+const VICTIMS = {
+  killShim: "shim",
+  killLeader: "leader",
+  killKeeper: "keeper",
+  stopShim: "shim",
+  stopLeader: "leader",
+  stopKeeper: "keeper",
+} as const;
 
 export function play(actions: readonly Action[], seed: number): Outcome {
   const truth = new Truth();
@@ -112,7 +123,22 @@ class Player {
         return world.die("by SIGKILL");
       case "killShim":
       case "killLeader":
-        return this.#kill(action.kind === "killShim" ? "shim" : "leader", chance);
+      case "killKeeper":
+        return this.#kill(VICTIMS[action.kind], chance);
+      case "killAt":
+        return world.killAt(action.calls, () => this.#kill(action.what, chance));
+      case "stopShim":
+      case "stopLeader":
+      case "stopKeeper":
+        return this.#stop(VICTIMS[action.kind], chance);
+      case "continue":
+        return this.#continue();
+      case "removeRun":
+        return this.#removeRun(chance);
+      case "busyKeeper":
+        world.keeperRoom = action.room;
+        world.keeperMs = action.ms;
+        return;
       case "reboot":
         truth.hurt();
         return world.reboot();
@@ -175,8 +201,15 @@ class Player {
     world.faults = {};
     world.callMs = 0;
     world.isHung = false;
+    world.keeperRoom = KEEPER_ROOM;
+    world.keeperMs = 0;
     world.disk.isFull = false;
     world.crashAt(Infinity, "before");
+    world.killAt(Infinity, () => {});
+    // Shims and its own keeper are the supervisor's to see to.
+    this.#continue(({ kind, parent }) =>
+      kind === "leader" || (kind === "keeper" && parent?.kind !== "supervisor")
+    );
     const chance = new Chance(1);
     if (world.life?.supervisor.isClosing) world.die("having ended its jobs");
     if (!world.life) world.start();
@@ -195,6 +228,7 @@ class Player {
     }
     // The regular check finds what nothing has told of.
     world.sleep(CHECK_MS);
+    this.#continue();
     this.#run(LAST_STEPS, chance);
     truth.onCommit();
     truth.checkSettled();
@@ -296,16 +330,47 @@ class Player {
     });
   }
 
-  #kill(kind: "shim" | "leader", chance: Chance): void {
+  #kill(kind: Victim, chance: Chance): void {
+    const target = this.#oneOf(kind, chance);
+    if (!target) return;
+    this.#hurt("killed", target);
+    this.world.kernel.end(target, { code: 0, signal: 9 });
+  }
+
+  #stop(kind: Victim, chance: Chance): void {
+    const target = this.#oneOf(kind, chance);
+    if (!target) return;
+    this.#hurt("stopped", target);
+    this.world.kernel.stop(target);
+  }
+
+  #continue(which: (one: Process) => boolean = () => true): void {
     const { kernel } = this.world;
-    const targets = [...kernel.processes.values()].filter((p) =>
-      p.kind === kind && p.state === "alive"
+    for (const process of [...kernel.processes.values()]) {
+      if (process.isStopped && which(process)) kernel.signal(process, SIGCONT);
+    }
+  }
+
+  #oneOf(kind: Victim, chance: Chance): Process | undefined {
+    const targets = [...this.world.kernel.processes.values()].filter((process) =>
+      process.kind === kind && process.state === "alive"
     );
-    if (targets.length === 0) return;
-    const target = chance.pick(targets);
-    this.world.tell(`${kind} ${target.pid} of job ${target.job} is killed`);
-    this.truth.hurt(({ id }) => id === target.job);
-    kernel.end(target, { code: 0, signal: 9 });
+    return targets.length > 0 ? chance.pick(targets) : undefined;
+  }
+
+  #hurt(how: string, { kind, pid, job }: Process): void {
+    this.world.tell(`${kind} ${pid} of job ${job} is ${how}`);
+    this.truth.hurt(({ id }) => id === job);
+  }
+
+  #removeRun(chance: Chance): void {
+    const { world, truth } = this;
+    const ids = world.disk.runIds().filter((id) => !truth.hasEnded(id));
+    if (ids.length === 0) return;
+    const id = chance.pick(ids);
+    world.tell(`the run directory of job ${id} is removed`);
+    truth.runRemoved(id);
+    world.disk.removeRun(id);
   }
 
   #strangers(count: number, chance: Chance): void {

@@ -1,19 +1,30 @@
 /**
- * A simulated machine's processes: they are forked, exec, take steps, are signalled, become zombies,
- * are reaped, and their pids are soon used again. It knows nothing of Holdfast but that a process
- * may carry a token and belong to a job.
+ * A simulated machine's processes: they are forked, exec, take steps, are signalled, stopped and
+ * continued, become zombies, are reaped, and their pids are soon used again. It knows nothing of
+ * Holdfast but that a process may carry a token and belong to a job.
  */
 
 import type { ExitStatus } from "../../src/job/exit_status.ts";
 import { MS_PER_TICK, type Observed, type ProcessIdentity } from "../../src/job/identity.ts";
-import { SIGKILL, SIGTERM } from "../../src/ports.ts";
+import { SIGCONT, SIGKILL, SIGTERM, SIGUSR1 } from "../../src/ports.ts";
 
-export type Kind = "init" | "supervisor" | "shim" | "leader" | "child" | "stranger";
+export type Kind = "init" | "supervisor" | "keeper" | "shim" | "leader" | "child" | "stranger";
+
+/** Orphans of their descendants come to them (prctl(2), PR_SET_CHILD_SUBREAPER). */
+const SUBREAPERS: readonly Kind[] = ["init", "supervisor", "shim"];
 
 export interface Process extends ProcessIdentity {
   readonly kind: Kind;
   readonly job?: number;
-  readonly token?: string;
+  /** In its environment; inherited by those that it forks. */
+  token?: string;
+  /** In the middle of execve(2): nobody can read its environment. */
+  isBecoming?: boolean;
+  /** By SIGSTOP: it does nothing until it is continued, and a SIGTERM waits till then. */
+  isStopped?: boolean;
+  hasPendingTerm?: boolean;
+  /** SIGUSR1 has come. */
+  isCalled?: boolean;
   /** Inherited by those that it forks. */
   cgroup?: string;
   parent: Process | undefined;
@@ -30,11 +41,15 @@ export interface Process extends ProcessIdentity {
   whenEnded: (() => void)[];
 }
 
-/** Until when a process does nothing: a time since boot, or a condition. */
-export type Waiting = { readonly untilMs?: number; readonly until?: () => boolean };
+/** Until when a process does nothing: a time since boot and a condition; or another, before both. */
+export type Waiting = {
+  readonly untilMs?: number;
+  readonly until?: () => boolean;
+  readonly orWhen?: () => boolean;
+};
 
 /** Few, so that they come round again. */
-const FIRST_PID = 100, PIDS = 60;
+const FIRST_PID = 100, PIDS = 80;
 
 export class Kernel {
   bootMs = 1000;
@@ -55,7 +70,7 @@ export class Kernel {
 
   /** A child in its parent's group and session; init's when none is given. */
   fork(
-    process: { kind: Kind; job?: number; token?: string; ignoresTerm?: boolean },
+    process: { kind: Kind; job?: number; ignoresTerm?: boolean },
     parent?: Process,
     pid = this.#freePid(),
   ): Process {
@@ -82,17 +97,17 @@ export class Kernel {
 
   /** Those that can take a step now. */
   ready(): Process[] {
-    return [...this.processes.values()].filter(({ state, script, waiting }) =>
-      state === "alive" && script && (waiting.untilMs ?? 0) <= this.bootMs &&
-      (waiting.until?.() ?? true)
+    return [...this.processes.values()].filter(({ state, isStopped, script, waiting }) =>
+      state === "alive" && script && !isStopped &&
+      (((waiting.untilMs ?? 0) <= this.bootMs && (waiting.until?.() ?? true)) || waiting.orWhen?.())
     );
   }
 
   /** When the next process that sleeps wakes up, ms since boot. */
   nextWakeMs(): number {
     let next = Infinity;
-    for (const { state, script, waiting } of this.processes.values()) {
-      if (state === "alive" && script && waiting.untilMs !== undefined) {
+    for (const { state, isStopped, script, waiting } of this.processes.values()) {
+      if (state === "alive" && script && !isStopped && waiting.untilMs !== undefined) {
         next = Math.min(next, waiting.untilMs);
       }
     }
@@ -108,20 +123,28 @@ export class Kernel {
 
   signal(process: Process, signal: number): boolean {
     if (process.state !== "alive") return process.state === "zombie";
-    const isDeadly = signal === SIGKILL || (signal === SIGTERM && !process.ignoresTerm);
-    if (isDeadly) this.end(process, { code: 0, signal });
+    const isTerm = signal === SIGTERM && !process.ignoresTerm;
+    if (signal === SIGKILL || (isTerm && !process.isStopped)) {
+      this.end(process, { code: 0, signal });
+    } else if (isTerm) process.hasPendingTerm = true;
+    else if (signal === SIGUSR1) process.isCalled = true;
+    else if (signal === SIGCONT) this.#continue(process);
     return true;
+  }
+
+  stop(process: Process): void {
+    process.isStopped = true;
   }
 
   end(process: Process, exit: ExitStatus): void {
     process.state = "zombie";
     process.exit = exit;
     this.onEnded(process);
-    for (const child of [...this.processes.values()].filter((p) => p.parent === process)) {
+    for (const child of this.childrenOf(process)) {
       child.parent = this.#subreaper(process);
-      if (child.state === "zombie") this.#orphanEnded(child);
+      if (child.state === "zombie") this.#parentIsTold(child);
     }
-    this.#orphanEnded(process);
+    this.#parentIsTold(process);
     for (const go of process.whenEnded.splice(0)) go();
   }
 
@@ -154,25 +177,25 @@ export class Kernel {
     this.#init = this.#add({ kind: "init" }, 1);
   }
 
-  /** init reaps at once; the supervisor is told; nobody else waits but a shim for its leader. */
-  #orphanEnded(process: Process): void {
+  #continue(process: Process): void {
+    process.isStopped = false;
+    if (process.hasPendingTerm) this.end(process, { code: 0, signal: SIGTERM });
+  }
+
+  /** init reaps at once; the supervisor is told; the keeper and shims look by themselves. */
+  #parentIsTold(process: Process): void {
     if (process.parent === this.#init) this.reap(process);
     else if (process.parent?.kind === "supervisor") this.onChildEnded();
   }
 
   #subreaper(process: Process): Process {
     let at = process.parent;
-    while (at && at.kind !== "supervisor" && at.kind !== "init") at = at.parent;
-    return at?.state === "alive" ? at : this.#init;
+    while (at && !(at.state === "alive" && SUBREAPERS.includes(at.kind))) at = at.parent;
+    return at ?? this.#init;
   }
 
   #add(
-    { kind, job, token, ignoresTerm = false }: {
-      kind: Kind;
-      job?: number;
-      token?: string;
-      ignoresTerm?: boolean;
-    },
+    { kind, job, ignoresTerm = false }: { kind: Kind; job?: number; ignoresTerm?: boolean },
     pid: number,
     parent?: Process,
   ): Process {
@@ -183,7 +206,7 @@ export class Kernel {
       startTicks,
       kind,
       job,
-      token,
+      token: parent?.token,
       cgroup: parent?.cgroup,
       parent,
       group,

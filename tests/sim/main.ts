@@ -41,7 +41,7 @@ function describe(seed: number, violation: string): string {
   const lines = [
     `seed ${seed}: ${violation}`,
     `shrunk to ${actions.length} actions: ${last.violation}`,
-    ...last.trace.slice(-TRACE_LINES),
+    ...last.trace.filter((line) => !/ info healthy /.test(line)).slice(-TRACE_LINES),
     `play it again with: npm run sim -- --from ${seed} --seeds 1`,
   ];
   return lines.join("\n");

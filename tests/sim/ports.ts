@@ -18,13 +18,12 @@ import {
   type LogFiles,
   type Processes,
   type ProcessHandle,
-  type ShimStart,
+  type Shims,
   SIGKILL,
-  type Spawned,
 } from "../../src/ports.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
+import { SimulatedKeeper } from "./keeper.ts";
 import type { Process } from "./kernel.ts";
-import { shim } from "./scripts.ts";
 import { Died, type Life, type World } from "./world.ts";
 
 export function portsOf(world: World, life: Life) {
@@ -33,6 +32,7 @@ export function portsOf(world: World, life: Life) {
     files: filesOf(world, life),
     logs: logsOf(world, life),
     processes: new SimulatedProcesses(world, life),
+    shims: shimsOf(world, life),
     cgroups: cgroupsOf(world, life),
     journal: new SimulatedJournal(world, life),
     log: logOf(world, life),
@@ -61,6 +61,8 @@ function filesOf(world: World, life: Life): Files {
     leader: call("leader", (id: number) => disk.leader(id)),
     startedAtMs: call("startedAtMs", (id: number) => disk.startedAtMs(id)),
     exitRecord: call("exitRecord", (id: number) => disk.exitRecord(id)),
+    finalUsage: call("finalUsage", (id: number) => disk.finalUsage(id)),
+    hasRun: call("hasRun", (id: number) => disk.hasRun(id)),
     fence: call("fence", (id: number, attempt: number) => disk.fence(id, attempt)),
     removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
     removeRun: call("removeRun", (id: number) => {
@@ -128,40 +130,23 @@ function cgroupsOf(world: World, life: Life): Cgroups {
   };
 }
 
+function shimsOf(world: World, life: Life): Shims {
+  return {
+    openKeeper: (onGone) =>
+      world.call(life, "openKeeper", () => {
+        if (world.faults.noDescriptors) throw new Error(TOO_MANY);
+        if (world.faults.noProcesses) throw new Error("Resource temporarily unavailable");
+        return new SimulatedKeeper(world, life, onGone);
+      }),
+    listen: (greet) => world.call(life, "listen", () => void (life.greet = greet)),
+  };
+}
+
 class SimulatedProcesses implements Processes {
   readonly ground: Ground;
 
   constructor(private readonly world: World, private readonly life: Life) {
     this.ground = { bootId: String(world.kernel.bootId), pidNamespace: "1" };
-  }
-
-  /** It takes its time: what has become of it is told later. */
-  spawn(start: ShimStart, told: (spawned: Spawned) => void): void {
-    const { world, life } = this;
-    world.call(life, `spawn ${start.id}`, () => {
-      world.after(life, 0, () => told(this.#spawn(start)));
-    });
-  }
-
-  #spawn(start: ShimStart): Spawned {
-    const { world, life } = this;
-    return world.call(life, `exec ${start.id}`, () => {
-      if (world.faults.noProcesses) {
-        return { refused: "Resource temporarily unavailable", by: "node" };
-      }
-      const { kernel, disk } = world;
-      const { id: job, token } = start;
-      const started = kernel.fork({ kind: "shim", job, token, ignoresTerm: true }, life.process);
-      kernel.setsid(started);
-      const onExec = (id: number) => {
-        world.tell(`job ${id} runs`);
-        world.witness.onExec(id);
-      };
-      const isHung = () => world.isHung;
-      started.script = shim({ kernel, disk, isHung, onExec }, started, start);
-      world.tell(`job ${job} shim ${started.pid}`);
-      return { pid: started.pid };
-    });
   }
 
   observe(pid: number): Observed {
@@ -189,19 +174,19 @@ class SimulatedProcesses implements Processes {
       if (world.faults.noDescriptors) throw new Error(TOO_MANY);
       return [...world.kernel.processes.values()]
         .filter((other) => other.state === "alive" && other !== life.process)
-        .map(({ pid, startTicks, group, session, token }) => {
-          return { pid, startTicks, group, session, token };
+        .map(({ pid, startTicks, parent, group, session, token, isBecoming }) => {
+          const readable = isBecoming ? undefined : token;
+          return {
+            pid,
+            startTicks,
+            parent: parent?.pid ?? 0,
+            group,
+            session,
+            token: readable,
+            isBecoming,
+          };
         });
     });
-  }
-
-  children(): number[] {
-    const { world, life } = this;
-    return world.call(
-      life,
-      "children",
-      () => world.kernel.childrenOf(life.process).map(({ pid }) => pid),
-    );
   }
 
   reap() {
@@ -209,7 +194,10 @@ class SimulatedProcesses implements Processes {
     return world.call(life, "reap", () => {
       const { kernel } = world;
       const ended = kernel.childrenOf(life.process).filter(({ state }) => state === "zombie");
-      for (const child of ended) kernel.reap(child);
+      for (const child of ended) {
+        kernel.reap(child);
+        world.witness.onReaped(child);
+      }
       return ended.map(({ pid, exit }) => ({ pid, exit: exit! }));
     });
   }
@@ -309,7 +297,7 @@ class SimulatedJournal extends Journal {
 }
 
 /** What the log tells of a failure that nobody has injected is a mistake of ours. */
-const INJECTED = /full|Too many|I\/O|space left/;
+const INJECTED = /full|Too many|I\/O|space left|No such file/;
 
 function logOf(world: World, life: Life): Log {
   const line = (level: string) => (event: string, facts: object = {}) => {

@@ -1,19 +1,21 @@
 /**
- * What simulated shims and jobs do, step by step: the shim as `src/host/shim_script.ts` has it, the
- * job as its plan says. The plan travels in the command, as a program's arguments would.
+ * What simulated shims and jobs do, step by step: the shim as `src/keeper/` has it, the job as its plan
+ * says. The plan travels in the command, as a program's arguments would. A process can be killed
+ * between any two steps.
  */
 
 import type { ExitStatus } from "../../src/job/exit_status.ts";
-import type { ShimStart } from "../../src/ports.ts";
-import type { Disk } from "./disk.ts";
+import type { Refusal, ShimNews, ShimStart } from "../../src/ports.ts";
+import { type Disk, DiskFull, NOT_STARTED } from "./disk.ts";
 import type { Kernel, Process, Waiting } from "./kernel.ts";
 
 export interface Child {
   readonly lastsMs: number;
   readonly ownSession: boolean;
   readonly ignoresTerm: boolean;
-  /** Where there is a cgroup: nothing else finds it then. */
-  readonly clearsEnvironment?: boolean;
+  /** Forks another in its place and ends. */
+  readonly forksTwice: boolean;
+  readonly clearsEnvironment: boolean;
 }
 
 export interface Plan {
@@ -35,89 +37,189 @@ function planOf(command: readonly string[]): Plan {
   return JSON.parse(command[1]!);
 }
 
-/** A shell reports death by signal n as 128+n. */
-export function shellStatus({ code, signal }: ExitStatus): number {
-  return signal ? 128 + signal : code;
-}
-
-const CLAIM_LOST = 97, RUN_GONE = 98, NOT_STARTED = 127;
+const CLAIM_LOST = 97;
 const RETRY_MS = 1000;
+const USAGE = { userTimeMs: 10, systemTimeMs: 10 };
 
 type Script = Generator<Waiting, ExitStatus>;
+
+/** Where a shim tells what happens. */
+export interface Hearing {
+  tell(news: ShimNews): void;
+  close(): void;
+}
 
 export interface Ground {
   readonly kernel: Kernel;
   readonly disk: Disk;
   /** Whether remote file systems do not answer now. */
   readonly isHung: () => boolean;
-  /** Called when a job's command is executed. */
-  readonly onExec: (id: number) => void;
+  /** Called when a leader is born, and when its name is on disk. */
+  readonly onLeader: (hasName: boolean) => void;
+  /** Called when the job's command is executed. */
+  readonly onExec: () => void;
+  readonly isByChance: (n: number) => boolean;
+  /** To the supervisor of the moment; undefined when none listens. */
+  readonly connect: () => Hearing | undefined;
+}
+
+/** What passes between a shim and its leader over their pipes. */
+interface Pipes {
+  hasWord?: true;
+  refusal?: Refusal;
+  hasExecuted?: true;
 }
 
 const exit = (code: number): ExitStatus => ({ code, signal: 0 });
 
-export function* shim(ground: Ground, self: Process, start: ShimStart): Script {
+export function* shim(ground: Ground, self: Process, start: ShimStart, line: Hearing): Script {
+  let hearing = line;
+  const facts: ShimNews[] = [];
+  self.whenEnded.push(() => hearing.close());
+  const tell = (news: ShimNews) => {
+    facts.push(news);
+    hearing.tell(news);
+  };
+  const deeds = run(ground, self, start, tell);
+  for (;;) {
+    const next = deeds.next();
+    if (next.done) return next.value;
+    for (;;) {
+      yield { ...next.value, orWhen: () => self.isCalled === true };
+      if (!self.isCalled) break;
+      self.isCalled = false;
+      const connected = ground.connect();
+      if (!connected) continue;
+      hearing.close();
+      hearing = connected;
+      for (const fact of facts) hearing.tell(fact);
+    }
+  }
+}
+
+function* run(
+  ground: Ground,
+  self: Process,
+  start: ShimStart,
+  tell: (news: ShimNews) => void,
+): Script {
   const { kernel, disk } = ground;
-  const { id, attempt, token } = start;
+  const { id, attempt, token, cgroup } = start;
   yield {};
-  if (
-    !(yield* written(ground, id, () => {
-      return disk.writeClaim(id, attempt, { kind: "unsigned" });
-    }))
-  ) return exit(disk.hasRun(id) ? CLAIM_LOST : RUN_GONE);
+  kernel.setsid(self);
+  self.token = token;
   yield {};
-  const signed = { kind: "signed", shim: identityOf(self), token } as const;
-  yield* written(ground, id, () => (disk.signClaim(id, attempt, signed), true));
+  const claim = { kind: "signed", shim: identityOf(self), token } as const;
+  if (!(yield* written(kernel, () => disk.link(id, attempt, claim)))) {
+    tell({ kind: "claimLost" });
+    yield {};
+    return exit(CLAIM_LOST);
+  }
+  tell({ kind: "claimed", shim: identityOf(self) });
   yield {};
-  const leader = kernel.fork({ kind: "leader", job: id, token }, self);
-  leader.script = lead(ground, leader, start);
-  yield { until: () => leader.state === "zombie" };
-  const status = shellStatus(leader.exit!);
-  kernel.reap(leader);
+  const pipes: Pipes = {};
+  const leader = kernel.fork({ kind: "leader", job: id }, self);
+  leader.startStep = "waiting for its shim";
+  if (cgroup !== undefined && kernel.cgroups.has(cgroup)) leader.cgroup = cgroup;
+  leader.script = lead(ground, self, leader, start, pipes);
+  ground.onLeader(false);
   yield {};
-  yield* written(ground, id, () => (disk.writeExit(id, status), true));
+  if (yield* written(kernel, () => (disk.writeLeader(id, identityOf(leader)), true))) {
+    ground.onLeader(true);
+    yield {};
+    tell({ kind: "led", leader: identityOf(leader), atMs: disk.startedAtMs(id) ?? disk.now() });
+    yield {};
+    pipes.hasWord = true;
+  } else {
+    pipes.refusal = { why: "its run directory is gone", by: "node" };
+  }
+  yield* reaping(kernel, self, leader, () => pipes.hasExecuted || isZombie(leader));
+  if (pipes.hasExecuted) tell({ kind: "executed" });
+  yield* reaping(kernel, self, leader, () => isZombie(leader));
+  const end = { exit: leader.exit!, usage: USAGE, atMs: disk.now() };
+  const isRecordedFirst = ground.isByChance(2);
+  if (!isRecordedFirst) kernel.reap(leader);
+  yield {};
+  const { refusal } = pipes;
+  if (refusal) {
+    yield* written(kernel, () => (disk.writeRefused(id, refusal), true));
+    yield {};
+  }
+  yield* written(kernel, () => (disk.writeExit(id, end), true));
+  yield {};
+  tell(refusal ? { kind: "refused", refusal } : { kind: "ended", end });
+  if (isRecordedFirst) kernel.reap(leader);
+  yield* reaping(kernel, self, undefined, () => kernel.childrenOf(self).length === 0);
+  yield {};
+  yield* written(kernel, () => (disk.writeUsage(id, USAGE), true));
+  yield {};
+  tell({ kind: "empty", usage: USAGE });
   yield {};
   return exit(0);
 }
 
-/** Tries every second while the disk is full, for as long as the run's directory is there. */
-function* written(
-  { kernel, disk }: Ground,
-  id: number,
-  write: () => boolean,
-): Generator<Waiting, boolean> {
+function isZombie({ state }: Process): boolean {
+  return state !== "alive";
+}
+
+/** Until something is so; meanwhile orphans that have ended are reaped. */
+function* reaping(
+  kernel: Kernel,
+  self: Process,
+  leader: Process | undefined,
+  isSo: () => boolean | undefined,
+): Generator<Waiting, void> {
+  const ended = () =>
+    kernel.childrenOf(self).filter((child) => child !== leader && child.state === "zombie");
   for (;;) {
-    if (!disk.hasRun(id)) return false;
+    yield { until: () => isSo() === true || ended().length > 0 };
+    for (const child of ended()) kernel.reap(child);
+    if (isSo()) return;
+  }
+}
+
+/** Tries every second while the disk is full. False when it cannot be, as the run's directory is gone. */
+function* written(kernel: Kernel, write: () => boolean): Generator<Waiting, boolean> {
+  for (;;) {
     try {
       return write();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof DiskFull)) return false;
       yield { untilMs: kernel.bootMs + RETRY_MS };
     }
   }
 }
 
-function* lead(ground: Ground, self: Process, { id, command, cgroup }: ShimStart): Script {
-  const { kernel, disk } = ground;
+function* lead(
+  ground: Ground,
+  shim: Process,
+  self: Process,
+  { command, cgroup }: ShimStart,
+  pipes: Pipes,
+): Script {
+  const { kernel } = ground;
   const plan = planOf(command);
+  yield { until: () => pipes.hasWord || pipes.refusal !== undefined || isZombie(shim) };
+  if (!pipes.hasWord) return exit(NOT_STARTED);
   self.startStep = "entering its directory";
-  yield {};
-  yield* written(ground, id, () => (disk.writeLeader(id, identityOf(self)), true));
-  yield {};
-  const refusal = plan.isMissing
+  kernel.setsid(self);
+  yield { until: () => !plan.isRemote || !ground.isHung() };
+  const why = plan.isMissing
     ? "command not found"
-    : cgroup !== undefined && !kernel.cgroups.has(cgroup)
+    : cgroup !== undefined && self.cgroup !== cgroup
     ? "cannot join its cgroup"
     : undefined;
-  if (refusal !== undefined) {
-    yield* written(ground, id, () => (disk.writeRefused(id, refusal), true));
+  if (why !== undefined) {
+    pipes.refusal = { why, by: "job" };
+    yield {};
     return exit(NOT_STARTED);
   }
-  self.cgroup = cgroup;
-  yield { until: () => !plan.isRemote || !ground.isHung() };
-  kernel.setsid(self);
+  self.isBecoming = true;
   yield {};
+  self.isBecoming = false;
   self.startStep = undefined;
-  ground.onExec(id);
+  pipes.hasExecuted = true;
+  ground.onExec();
   self.ignoresTerm = plan.ignoresTerm;
   const endMs = kernel.bootMs + plan.lastsMs;
   for (const child of plan.children) {
@@ -128,13 +230,19 @@ function* lead(ground: Ground, self: Process, { id, command, cgroup }: ShimStart
   return plan.exit;
 }
 
-function startChild(kernel: Kernel, parent: Process, plan: Child) {
-  const { lastsMs, ownSession, ignoresTerm } = plan;
-  const { job } = parent;
-  const token = plan.clearsEnvironment && parent.cgroup ? undefined : parent.token;
-  const child = kernel.fork({ kind: "child", job, token, ignoresTerm }, parent);
+function startChild(kernel: Kernel, parent: Process, plan: Child): void {
+  const { lastsMs, ownSession, ignoresTerm, forksTwice, clearsEnvironment } = plan;
+  const child = kernel.fork({ kind: "child", job: parent.job, ignoresTerm }, parent);
   if (ownSession) kernel.setsid(child);
-  child.script = sleep(kernel.bootMs + lastsMs);
+  if (clearsEnvironment) child.token = undefined;
+  child.script = forksTwice ? forkAgain(kernel, child, plan) : sleep(kernel.bootMs + lastsMs);
+}
+
+function* forkAgain(kernel: Kernel, self: Process, plan: Child): Script {
+  yield {};
+  startChild(kernel, self, { ...plan, forksTwice: false });
+  yield {};
+  return exit(0);
 }
 
 export function* sleep(untilMs: number): Script {

@@ -4,16 +4,17 @@
  */
 
 import type { StatementSync } from "node:sqlite";
-import { type ExitStatus, formatExit, fromShell, parseExit } from "../../src/job/exit_status.ts";
+import { type ExitStatus, formatExit, parseExit } from "../../src/job/exit_status.ts";
 import { MS_PER_TICK, UNKNOWN_GROUND as NOWHERE } from "../../src/job/identity.ts";
 import { type Columns, mendEvents, mendLargeChanges } from "../../src/recover/mend.ts";
 import { mendAllocation } from "../../src/recover/mend_allocation.ts";
 import { mendJob } from "../../src/recover/mend_job.ts";
-import { SIGCONT, SIGKILL } from "../../src/ports.ts";
+import { type ShimStart, SIGCONT, SIGKILL, SIGUSR1 } from "../../src/ports.ts";
+import { NOT_STARTED } from "./disk.ts";
 import type { Process } from "./kernel.ts";
 import type { Outcome } from "../../src/supervisor/changes/several.ts";
 import type { Several } from "./actions.ts";
-import { type Plan, shellStatus } from "./scripts.ts";
+import type { Plan } from "./scripts.ts";
 import { CAPACITY, type Life, RETENTION_MS, type Witness, World } from "./world.ts";
 
 export class Violation extends Error {}
@@ -53,6 +54,11 @@ export interface Fact {
   exit?: ExitStatus;
   /** The node has restarted, or somebody has killed a process of it, since it was submitted. */
   isHurt: boolean;
+  /** The identity of its leader is, or was, on disk: from then on it may be executed. */
+  hasName?: true;
+  isRunRemoved?: true;
+  /** The supervisor that its exit status has been told, and that alone. */
+  toldTo?: Life;
   /** What was decided in that moment may still be that it shall not run. */
   ranWhileLookedAt?: boolean;
   /** A stop that is decided in that moment may still come first. */
@@ -176,6 +182,35 @@ export class Truth implements Witness {
     for (const fact of this.facts.values()) if (which(fact)) fact.isHurt = true;
   }
 
+  runRemoved(id: number): void {
+    this.hurt((fact) => fact.id === id);
+    const fact = this.ofId(id);
+    if (fact) fact.isRunRemoved = true;
+  }
+
+  onAsked({ id, attempt, token }: ShimStart): void {
+    const [row] = this.#all(
+      "SELECT state, attempts, token FROM jobs JOIN resource_allocations ON job_id = id WHERE id = ?",
+      id,
+    );
+    const { state, attempts, token: journaled } = row!;
+    const isSo = state === "STARTING" && attempts === attempt && journaled === token;
+    const says =
+      `attempt ${attempt} of job ${id} is asked for while attempt ${attempts} is ${state}`;
+    this.#must(isSo && !this.world.database.isTransaction, says);
+  }
+
+  onLeader(id: number, hasName: boolean): void {
+    if (hasName) this.#factOf(id).hasName = true;
+  }
+
+  onReaped({ kind, job }: Process): void {
+    const { life } = this.world;
+    // Of one that has not been taken hold of yet nobody can say whose leader it was.
+    const isHeld = life?.greet && kind === "leader" && this.#row(job!)?.state === "RUNNING";
+    if (isHeld) this.#factOf(job!).toldTo = life;
+  }
+
   onExec(id: number): void {
     const fact = this.#factOf(id);
     fact.runs++;
@@ -204,12 +239,18 @@ export class Truth implements Witness {
     const { kind, job, pid } = target;
     // A shim may have been stopped by somebody.
     if (kind === "shim" && signal === SIGCONT) return;
-    this.#must(kind === "leader" || kind === "child", `signal ${signal} to ${kind} ${pid}`);
+    if (kind === "shim" && signal === SIGUSR1) {
+      return this.#must(this.world.life?.greet, `shim ${pid} is called and nobody listens`);
+    }
+    // Without its run directory nothing says which of those with the token it is.
+    const isNameless = kind === "shim" && this.#factOf(job!).isRunRemoved;
+    const isOfJob = kind === "leader" || kind === "child" || isNameless;
+    this.#must(isOfJob, `signal ${signal} to ${kind} ${pid} of job ${job}`);
     const row = this.#row(job!);
     const fact = this.#factOf(job!);
     const isOver = !this.#members(job!).some((member) => member.kind === "leader");
     const isForbidden = (fact.runs === 0 || fact.ranWhileLookedAt) && signal === SIGKILL;
-    const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled;
+    const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled || fact.isRunRemoved;
     this.#must(isMeant, `job ${job} is signalled and nothing in the journal says why`);
   }
 
@@ -318,7 +359,13 @@ export class Truth implements Witness {
     const left = this.#all("SELECT * FROM large_changes");
     this.#must(left.length === 0, `changes are left: ${JSON.stringify(left)}`);
     this.#checkSound();
-    const { cgroups } = this.world.kernel;
+    const { cgroups, processes } = this.world.kernel;
+    const { process: own } = this.world.life!;
+    const keepers = [...processes.values()].filter(({ kind }) => kind === "keeper");
+    const isOne = keepers.length <= 1 && keepers.every(({ parent }) => parent === own);
+    this.#must(isOne, `keepers are left: ${keepers.map(({ pid }) => pid)}`);
+    const shims = [...processes.values()].filter(({ kind }) => kind === "shim");
+    this.#must(shims.length === 0, `shims are left: ${shims.map(({ pid }) => pid)}`);
     this.#must(cgroups.size === 0, `cgroups are left: ${[...cgroups]}`);
     const { size: jobs, used: { cpus } } = this.world.life!.supervisor.roster.allocations;
     this.#must(cpus === 0 && jobs === 0, `${cpus} CPUs of ${jobs} jobs are still counted`);
@@ -408,7 +455,8 @@ export class Truth implements Witness {
       timeout: fact.timeoutMs > 0 && state === "FAILED" &&
         (fact.isHurt || this.world.kernel.bootMs - (fact.startMs ?? 0) >= fact.timeoutMs),
       startFailed: state === "FAILED" && (fact.plan.isMissing || fact.isHurt) && fact.runs === 0,
-      interrupted: fact.isHurt && exit_code === "-999:0",
+      interrupted: fact.isHurt && exit_code === "-999:0" &&
+        (fact.hasName || fact.isRunRemoved) === true,
       reboot: fact.isHurt && fact.ranInBoot !== this.world.kernel.bootId && exit_code === "-999:0",
       dependency: fact.runs === 0 && state === "CANCELLED",
       shutdown: this.isShuttingDown && state === "FAILED",
@@ -420,6 +468,9 @@ export class Truth implements Witness {
     if (row.exit_code === null) return;
     const recorded = this.world.disk.recorded(row.id);
     if (row.exit_code === "-999:0") {
+      // One that has executed nothing is not told apart from one that ends so.
+      const isKnown = fact.toldTo === this.world.life && fact.exit?.code !== NOT_STARTED;
+      this.#must(!isKnown, says(`but the kernel has told ${fact.exit && formatExit(fact.exit)}`));
       return this.#must(!recorded, says(`but its record says ${recorded && formatExit(recorded)}`));
     }
     // The record of a refused start whose reason a power cut has taken.
@@ -428,8 +479,7 @@ export class Truth implements Witness {
     }
     this.#must(fact.exit !== undefined, says("but its leader has not ended"));
     const exact = formatExit(fact.exit!);
-    const byShell = formatExit(fromShell(shellStatus(fact.exit!)));
-    this.#must([exact, byShell].includes(row.exit_code), says(`but it ended ${exact}`));
+    this.#must(exact === row.exit_code, says(`but it ended ${exact}`));
     parseExit(row.exit_code);
   }
 
@@ -452,7 +502,7 @@ export class Truth implements Witness {
   #members(job: number): Process[] {
     return [...this.world.kernel.processes.values()].filter((process) =>
       process.job === job && process.state === "alive" &&
-      (process.kind === "leader" || process.kind === "child")
+      (process.kind === "leader" || process.kind === "child") && canBeFound(process)
     );
   }
 
@@ -483,4 +533,12 @@ export class Truth implements Witness {
     this.broken ??= new Violation(what);
     throw this.broken;
   }
+}
+
+/** While its shim lives by descent, whatever it does; afterwards by what it carries. */
+function canBeFound({ token, cgroup, parent }: Process): boolean {
+  if (token !== undefined || cgroup !== undefined) return true;
+  let at = parent;
+  while (at && at.kind !== "shim") at = at.parent;
+  return at !== undefined;
 }

@@ -7,6 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/store/database.ts";
 import { JournalUnavailable } from "../../src/store/journal.ts";
 import { LogBounds } from "../../src/supervisor/log_bounds.ts";
+import type { HearShim, Introduction, ShimStart } from "../../src/ports.ts";
 import type { ChangeParts } from "../../src/supervisor/changes/parts.ts";
 import { SteadyClock } from "../../src/supervisor/steady_clock.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
@@ -14,6 +15,7 @@ import { Upkeep } from "../../src/supervisor/upkeep.ts";
 import type { Chance } from "./chance.ts";
 import { Disk } from "./disk.ts";
 import { Kernel, type Process } from "./kernel.ts";
+import { Line } from "./line.ts";
 import { portsOf } from "./ports.ts";
 
 /** What stops the supervisor's code where it has died. Nothing that it does then has any effect. */
@@ -41,10 +43,16 @@ export interface Faults {
 
 /** Who watches what the world does. */
 export interface Witness {
+  /** A start is asked for. */
+  onAsked(start: ShimStart): void;
+  /** A leader is born; its name is on disk. */
+  onLeader(id: number, hasName: boolean): void;
   onExec(id: number): void;
   onEnded(ended: Process): void;
   onRecordedWhileLookedAt(id: number): void;
   onSignal(target: Process, signal: number): void;
+  /** The supervisor has been told its exit status, and nobody else will be. */
+  onReaped(child: Process): void;
   onCommit(): void;
   onRunRemoved(id: number): void;
   onMistake(what: string): void;
@@ -63,6 +71,7 @@ export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
 /** So few that a history comes to it. */
 export const LARGE = 3;
 export const CHECK_MS = 300_000;
+export const KEEPER_ROOM = 3;
 /** More than any history takes: only a clock that is moved makes anything seem as old. */
 export const RETENTION_MS = 2 * 86_400_000;
 const LOG_LIMIT = 1e15;
@@ -72,6 +81,8 @@ export interface Life {
   readonly process: Process;
   readonly supervisor: Supervisor;
   readonly changes: ChangeParts;
+  /** Who shims that reach us are told to; absent while we do not listen. */
+  greet?: (who: Introduction) => HearShim | undefined;
   isDead: boolean;
 }
 
@@ -90,6 +101,9 @@ export class World {
   isHung = false;
   /** How long each call of a port takes. */
   callMs = 0;
+  /** Starts that a keeper holds before it is busy, and how long it takes over each. */
+  keeperRoom = KEEPER_ROOM;
+  keeperMs = 0;
   life?: Life;
   wallOffsetMs = 1.7e12;
   /** By how much the wall clock has been moved. */
@@ -97,6 +111,7 @@ export class World {
   /** Counts while the node is awake: what timers go by. */
   monoMs = 0;
   #crash?: { calls: number; where: Where };
+  #kill?: { calls: number; go: () => void };
   #soon: (() => void)[] = [];
   #hints: (() => void)[] = [];
   #timers = new Set<Timer>();
@@ -132,6 +147,11 @@ export class World {
   /** The supervisor dies at the `calls`-th call of a port from now. */
   crashAt(calls: number, where: Where): void {
     this.#crash = { calls, where };
+  }
+
+  /** Somebody kills a process in the `calls`-th call of a port from now. */
+  killAt(calls: number, go: () => void): void {
+    this.#kill = { calls, go };
   }
 
   /** A new supervisor recovers; it may die in that. `process`: what it goes on in, after an exec. */
@@ -172,7 +192,7 @@ export class World {
       upkeep.start();
       supervisor.begin();
       const check = () => {
-        const isNeedless = !this.hadFaults && this.isIdle;
+        const isNeedless = !this.hadFaults && this.isIdle && !this.#isKeeperSlow;
         if (isNeedless && !supervisor.status.degraded) this.witness.onNeedlessCheck();
         upkeep.check();
         parts.clock.after(CHECK_MS, check);
@@ -233,7 +253,8 @@ export class World {
     if (turn < ready.length) return this.kernel.step(ready[turn]!);
     if (this.#soon.length > 0) return this.#run(this.#soon.shift()!);
     if (this.#hints.length > 0 && (due.length === 0 || chance.oneIn(2))) {
-      return this.#run(this.#hints.shift()!);
+      const [hint] = this.#hints.splice(chance.below(this.#hints.length), 1);
+      return this.#run(hint!);
     }
     const timer = chance.pick(due);
     this.#timers.delete(timer);
@@ -264,6 +285,13 @@ export class World {
   takeTime(): number {
     this.sleep(this.callMs);
     return this.kernel.bootMs;
+  }
+
+  get #isKeeperSlow(): boolean {
+    return this.keeperMs > 0 ||
+      [...this.kernel.processes.values()].some(({ kind, isStopped }) =>
+        kind === "keeper" && isStopped
+      );
   }
 
   sleep(ms: number): void {
@@ -301,6 +329,13 @@ export class World {
     const isTime = crash !== undefined && --crash.calls <= 0;
     if (isTime && crash.where !== "after") this.#dieIn(`before ${name}`);
     if (this.chance.oneIn(8)) this.letGoOn();
+    if (this.#kill && --this.#kill.calls <= 0) {
+      const { go } = this.#kill;
+      this.#kill = undefined;
+      this.isLooking = true;
+      go();
+      this.isLooking = false;
+    }
     this.takeTime();
     const result = act();
     if (isTime) this.#dieIn(`after ${name}`);
@@ -326,9 +361,35 @@ export class World {
 
   /** Something that may get lost is told to the supervisor. */
   hint(go: () => void): void {
+    if (this.life && !this.isLost()) this.#hints.push(go);
+  }
+
+  /** Something that does not get lost, in any order. */
+  event(life: Life, go: () => void): void {
+    if (!life.isDead) this.#hints.push(go);
+  }
+
+  /** Whether what is told now gets lost. */
+  isLost(): boolean {
     const { loseHints } = this.faults;
-    if (!this.life || (loseHints && this.chance.oneIn(loseHints))) return;
-    this.#hints.push(go);
+    return loseHints !== undefined && this.chance.oneIn(loseHints);
+  }
+
+  /** How much later it arrives. */
+  lateMs(below: number): number {
+    return this.faults.loseHints && this.chance.oneIn(2) ? this.chance.below(below) : 0;
+  }
+
+  isByChance(n: number): boolean {
+    return this.chance.oneIn(n);
+  }
+
+  /** A shim reaches the supervisor of the moment, if that listens. */
+  connect({ id, attempt, token }: ShimStart, shimPid: number): Line | undefined {
+    const { life } = this;
+    if (!life?.greet || this.isLost()) return undefined;
+    const greet = () => life.greet!({ id, attempt, token, shimPid });
+    return new Line(this, life, `job ${id} attempt ${attempt}, adopted,`, { greet });
   }
 
   #dieIn(where: string): never {
