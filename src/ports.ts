@@ -179,6 +179,12 @@ export interface Processes {
   /** Everything that lives and is not another user's, but this process. Throws when it cannot be read. */
   living(): Living[];
   /**
+   * SIGKILL to all children of a shim, again and again until it has none or some ms have passed: who
+   * forks as fast as he is killed is caught up with only so, since what a killed one leaves behind
+   * becomes the shim's child. Dying before, in or after: it is asked for again.
+   */
+  killChildren(shim: ProcessIdentity): void;
+  /**
    * Takes the exit status of every ended child. After: nobody else can be told it again, so what
    * depends on it is in the exit record or unknown.
    */

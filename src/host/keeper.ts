@@ -1,15 +1,14 @@
 /** Sends starts to a keeper, each with one end of the line over which its shim tells news. */
 
-import type { HearShim, Keeper, ShimStart } from "../ports.ts";
+import { type HearShim, type Keeper, type ShimStart, SIGKILL } from "../ports.ts";
 import type { KeeperProcess } from "./keeper_process.ts";
 import { bytesOf, cString, errno, errorText, lastErrno, libc, must } from "./libc.ts";
+import { sendByPidfd } from "./pidfd.ts";
 import { type Reactor, READABLE, WRITABLE } from "./reactor.ts";
 import type { ShimLines } from "./shim_line.ts";
 import type { StartMessages } from "./shim_start.ts";
 import { AF_UNIX, DescriptorMessage, PACKET_FLAGS } from "./unix_socket.ts";
 
-const SYS_pidfd_send_signal = 424n;
-const SIGKILL = 9n;
 const MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033, F_SEAL_SHRINK = 2, F_SEAL_WRITE = 8;
 /** The keeper has too much to do, or the kernel has too many descriptors under way to it. */
@@ -62,7 +61,7 @@ export class HostKeeper implements Keeper {
 
   kill(): void {
     if (this.#isGone) return;
-    libc.syscall(SYS_pidfd_send_signal, BigInt(this.process.pidfd), SIGKILL, 0n, 0n);
+    sendByPidfd(this.process.pidfd, SIGKILL);
   }
 
   /** 0, or the number of an error. */

@@ -16,11 +16,11 @@ import {
   O_NONBLOCK,
   SystemError,
 } from "./libc.ts";
+import { openPidfd } from "./pidfd.ts";
 import { posixSpawn } from "./posix_spawn.ts";
 import { fileActions, FIRST_DESCRIPTOR, spawnAttributes } from "./spawn_options.ts";
 import { AF_UNIX, SOCK_SEQPACKET } from "./unix_socket.ts";
 
-const SYS_pidfd_open = 434n;
 const MFD_CLOEXEC = 1, MFD_EXEC = 16;
 const F_DUPFD_CLOEXEC = 1030, F_SETFL = 4;
 const O_RDONLY = 0;
@@ -47,8 +47,8 @@ export function executeKeeper(
   const [ours, its] = keeperSockets();
   try {
     const pid = execute(program, stateDirectory, its);
-    const pidfd = Number(libc.syscall(SYS_pidfd_open, BigInt(pid), 0n, 0n, 0n));
-    return { pid, pidfd: must("pidfd_open", pidfd), socket: ours };
+    // It is our child, and not reaped yet.
+    return { pid, pidfd: openPidfd(pid)!, socket: ours };
   } catch (error) {
     libc.close(ours);
     throw error;

@@ -61,6 +61,11 @@ export function observe(pid: number): Observed {
   }
 }
 
+/** Undefined when there is no such process. Throws SystemError. */
+export function parentOf(pid: number): number | undefined {
+  return readStat(pid)?.parent;
+}
+
 /** As a person knows it: `123 (sleep, D)`, or the pid alone where nothing more can be read. */
 export function describe(pid: number): string {
   if (pid === 0) return "one of another pid namespace";

@@ -8,14 +8,12 @@ import type { ExitStatus } from "../job/exit_status.ts";
 import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
 import type { Living, Processes, ProcessHandle, Reaped } from "../ports.ts";
+import { killChildren } from "./children.ts";
 import { bytesOf, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
+import { openPidfd, PIDFD_SIGNAL_PROCESS_GROUP, sendByPidfd } from "./pidfd.ts";
 import { describe, livingProcesses, observe, readGround, zombieStatus } from "./proc.ts";
 import { type Reactor, READABLE } from "./reactor.ts";
 
-const SYS_pidfd_send_signal = 424n;
-const SYS_pidfd_open = 434n;
-/** Linux 6.9 (pidfd_send_signal(2)). */
-const PIDFD_SIGNAL_PROCESS_GROUP = 4n;
 /** _IOWR(0xFF, 11, struct pidfd_info) of 64 bytes, include/uapi/linux/pidfd.h, Linux 6.13. */
 const PIDFD_GET_INFO = 0xc040ff0bn;
 /** Linux 6.15. */
@@ -33,18 +31,15 @@ export class HostProcesses implements Processes {
   observe = observe;
   describe = describe;
   reap = reap;
+  killChildren = killChildren;
 
   living(): Living[] {
     return livingProcesses();
   }
 
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
-    const fd = Number(libc.syscall(SYS_pidfd_open, BigInt(identity.pid), 0n, 0n, 0n));
-    if (fd < 0) {
-      const code = lastErrno();
-      if (code === errno.ESRCH || code === errno.EINVAL) return "mismatch";
-      throw new SystemError("pidfd_open", code);
-    }
+    const fd = openPidfd(identity.pid);
+    if (fd === undefined) return "mismatch";
     const check = checkIdentity(identity, observe(identity.pid));
     if (check === "match") return new PidfdHandle(fd, identity, this.reactor);
     libc.close(fd);
@@ -60,7 +55,7 @@ class PidfdHandle implements ProcessHandle {
   ) {}
 
   signal(signal: number): boolean {
-    return send(this.fd, signal, 0n) === 0 || endedElseThrow("pidfd_send_signal");
+    return sendByPidfd(this.fd, signal) === 0 || endedElseThrow("pidfd_send_signal");
   }
 
   signalGroup(signal: number): boolean {
@@ -68,11 +63,11 @@ class PidfdHandle implements ProcessHandle {
   }
 
   holdsItsPid(): boolean {
-    return send(this.fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) === 0 || lastErrno() !== errno.ESRCH;
+    return sendByPidfd(this.fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) === 0 || lastErrno() !== errno.ESRCH;
   }
 
   #signalLedGroup(signal: number): boolean {
-    if (send(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
+    if (sendByPidfd(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
     if (lastErrno() !== errno.EINVAL) return endedElseThrow("pidfd_send_signal");
     // Before Linux 6.9. While the leader is there its pid names the group and nothing else.
     if (checkIdentity(this.identity, observe(this.identity.pid)) !== "match") return false;
@@ -125,10 +120,6 @@ function reap(): Reaped[] {
     if (pid <= 0) return reaped;
     reaped.push({ pid, exit: fromWaitStatus(status[0]!) });
   }
-}
-
-function send(fd: number, signal: number, flags: bigint): number {
-  return Number(libc.syscall(SYS_pidfd_send_signal, BigInt(fd), BigInt(signal), 0n, flags));
 }
 
 function endedElseThrow(call: string): false {

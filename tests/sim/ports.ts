@@ -189,6 +189,22 @@ class SimulatedProcesses implements Processes {
     });
   }
 
+  killChildren(shim: ProcessIdentity): void {
+    const { world, life } = this;
+    return world.call(life, `killChildren ${shim.pid}`, () => {
+      const { kernel } = world;
+      const parent = kernel.processes.get(shim.pid);
+      if (parent?.startTicks !== shim.startTicks || parent.state !== "alive") return;
+      const alive = () => kernel.childrenOf(parent).filter(({ state }) => state === "alive");
+      for (let children; (children = alive()).length > 0;) {
+        for (const child of children) {
+          world.witness.onSignal(child, SIGKILL);
+          kernel.signal(child, SIGKILL);
+        }
+      }
+    });
+  }
+
   reap() {
     const { world, life } = this;
     return world.call(life, "reap", () => {
