@@ -52,7 +52,7 @@ export type Action =
     | { readonly kind: "run"; readonly steps: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
-    /** Each call of a port takes so long. */
+    /** Each call of a port takes so long, a look at the clock included. */
     | { readonly kind: "slow"; readonly ms: number }
     | { readonly kind: "journal"; readonly fault: JournalFault; readonly count: number }
     | {

@@ -161,9 +161,9 @@ const MUTANTS: Mutant[] = [
     to: 'if (change.kind === "submit") journal.endLargeChange(change);',
   },
   {
-    fault: "what is left to be written of a job is passed by when it changes",
-    file: "src/supervisor/supervisor.ts",
-    from: "if (mayJournal) largeChanges.settle(id);",
+    fault: "what is left to be written of a job is passed by when it starts",
+    file: "src/supervisor/dispatcher.ts",
+    from: "settle(job.id);",
     to: "",
   },
   {

@@ -42,7 +42,7 @@ export function portsOf(world: World, life: Life) {
 function clockOf(world: World, life: Life): Clock {
   return {
     wallMs: () => world.wallMs,
-    bootMs: () => world.kernel.bootMs,
+    bootMs: () => world.takeTime(),
     soon: (go) => world.soon(life, go),
     after: (delayMs, go) => world.after(life, delayMs, go),
   };

@@ -92,6 +92,8 @@ export class Truth implements Witness {
   /** What was read of ends whose rows had not been written. */
   #readAs = new Map<number, string>();
   #stopping = new Set<number>();
+  /** What was read as being cancelled before its row said so. */
+  #readAsStopping = new Set<number>();
   #inPool = 0;
   #commits = 0;
   isShuttingDown = false;
@@ -256,6 +258,12 @@ export class Truth implements Witness {
         if (!isIn || (kind !== "cancel" && kind !== "dependency")) continue;
         const seen = journal.job(row.id)!;
         this.#must(seen.state !== "QUEUED", `job ${row.id} is read as QUEUED after its ${kind}`);
+        const { state } = seen;
+        this.#must(
+          journal.stateOf(row.id) === state,
+          `job ${row.id} is not read as ${state} alone`,
+        );
+        if (seen.stopping === "cancel" && !row.stopping) this.#readAsStopping.add(row.id);
         const told = `${seen.state} ${seen.reason} ${seen.exitCode ?? null} ${seen.endedAtMs}`;
         if (seen.endedAtMs === undefined || row.state !== "QUEUED") continue;
         this.#factOf(row.id).mustNotRun = true;
@@ -352,6 +360,11 @@ export class Truth implements Witness {
     fact.id = id;
     if (row.stopping && !this.#stopping.has(id)) {
       this.#stopping.add(id);
+      const isAsRead = row.stopping === "cancel" || !this.#readAsStopping.has(id);
+      this.#must(
+        isAsRead,
+        `job ${id} was read as being cancelled, and is stopped by ${row.stopping}`,
+      );
       const isAlive = this.#members(id).some(({ kind }) => kind === "leader");
       if (isAlive && fact.runs > 0) fact.stoppedAlive = true;
       else if (this.world.disk.recorded(id)) fact.stoppedAlive = false;

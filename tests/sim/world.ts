@@ -260,6 +260,12 @@ export class World {
       ![...this.#timers].some(({ atMs }) => atMs <= this.monoMs);
   }
 
+  /** As long as a call of a port takes. Returns when that is. */
+  takeTime(): number {
+    this.sleep(this.callMs);
+    return this.kernel.bootMs;
+  }
+
   sleep(ms: number): void {
     this.kernel.bootMs += ms;
     this.monoMs += ms;
@@ -295,8 +301,7 @@ export class World {
     const isTime = crash !== undefined && --crash.calls <= 0;
     if (isTime && crash.where !== "after") this.#dieIn(`before ${name}`);
     if (this.chance.oneIn(8)) this.letGoOn();
-    this.kernel.bootMs += this.callMs;
-    this.monoMs += this.callMs;
+    this.takeTime();
     const result = act();
     if (isTime) this.#dieIn(`after ${name}`);
     return result;
