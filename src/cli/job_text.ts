@@ -85,6 +85,7 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Array", array && `${array.id}, ${array.size} jobs, indexes ${spec.array}`],
     ...specFacts(spec),
     ["Pinned", pinText(job)],
+    ["Logs", lostText(job)],
     ["Pid", job.pid === undefined ? undefined : String(job.pid)],
     ["Adopted", job.adopted ? "yes, after its supervisor had ended" : undefined],
     ["Submitted", `${job.submittedAt} by uid ${job.uid}`],
@@ -108,6 +109,10 @@ function limitsText(limits: Limits): string {
 function pinText({ spec: { pin }, cpuSet }: Job): string | undefined {
   if (!pin) return undefined;
   return cpuSet ? `${pin}, CPUs ${rangesText(cpuSet)}` : pin;
+}
+
+function lostText({ lostLogs }: Job): string | undefined {
+  return lostLogs && `lost: ${lostLogs.join(" and ")} (removed, renamed or replaced)`;
 }
 
 /** What was asked for. */

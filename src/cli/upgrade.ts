@@ -1,6 +1,7 @@
 /** holdfast upgrade: has the running supervisor replaced by the binary that is installed now. */
 
 import type { Command } from "commander";
+import { ignores } from "../ignored_signals.ts";
 import { Client, NoSupervisor } from "../varlink/client.ts";
 import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
@@ -43,6 +44,13 @@ function askToBeReplaced(pid: number, socket: string): void {
         `the supervisor calls itself pid ${pid}, and ${where}\n` +
           "If it runs in a container, send SIGHUP to it there.",
         EXIT.failed,
+      );
+    }
+    if (ignores("SIGHUP", pid)) {
+      throw new Failure(
+        `the supervisor, pid ${pid}, ignores SIGHUP, since it was started so, as nohup(1) does\n` +
+          `End it (kill ${pid}) and start it again: jobs go on meanwhile.`,
+        EXIT.refused,
       );
     }
     Deno.kill(pid, "SIGHUP");

@@ -10,7 +10,7 @@ import type { Gap, LogFiles, LogReader, LogState, LogStream, Space } from "../po
 import { MIN_LOG_SIZE } from "../job/limits.ts";
 import { Ballast, spaceOf } from "./disk_space.ts";
 import { cString, errno, lastErrno, libc, must, O_CLOEXEC, O_RDWR, SystemError } from "./libc.ts";
-import { FileLogReader } from "./log_reader.ts";
+import { FileLogReader, logAt } from "./log_reader.ts";
 import { readRecord, RecordWriter, removeRecord } from "./log_record.ts";
 
 const FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
@@ -41,6 +41,10 @@ export class HostLogFiles implements LogFiles {
     }
     const gap = record && this.#trueGap(path, record.gap, bytes);
     return { size: bytes + (gap?.shift ?? 0), gap, block };
+  }
+
+  has(id: number, stream: LogStream): boolean {
+    return logAt(this.#path(id, stream)) !== undefined;
   }
 
   cut(id: number, stream: LogStream, from: number, to: number): Gap {
@@ -142,11 +146,6 @@ function withFile<T>(path: string, go: (fd: number) => T): T {
 }
 
 function sizeOf(path: string): { bytes: number; block: number } | undefined {
-  try {
-    const { size, blksize } = Deno.statSync(path);
-    return { bytes: size, block: blksize || 4096 };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const found = logAt(path);
+  return found && { bytes: found.size, block: found.blksize || 4096 };
 }

@@ -81,6 +81,11 @@ export class Upkeep {
     supervisor.request(prune(changes), () => this.#tellHealth());
   }
 
+  /** At the end: what somebody was still in when its job had ended is empty by now. */
+  leave(): void {
+    this.#sweepCgroups(() => {});
+  }
+
   #tellHealth(): void {
     const { faults, running, queued, turnMs, commitMs } = this.health();
     const facts = { running, queued, turnMs, commitMs };

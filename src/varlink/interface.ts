@@ -32,6 +32,7 @@ export interface Job {
   expectedStart?: string;
   array?: ArrayMember;
   cpuSet?: readonly number[];
+  lostLogs?: readonly Stream[];
   submittedAt: string;
   startedAt?: string;
   endedAt?: string;

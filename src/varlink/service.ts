@@ -158,7 +158,10 @@ function handlers(
       changeJob(call, signal(parts, named(parameters), number), false);
     },
     Status: (call, { id }) =>
-      known(call, id, (job) => call.reply({ job: { ...tell(job), ...outlook(id) } })),
+      known(call, id, (job) => {
+        const lostLogs = streams.lostLogs(job);
+        call.reply({ job: { ...tell(job), ...outlook(id), lostLogs } });
+      }),
     List(call, query) {
       const { jobs, next } = journal.list(query);
       call.reply({ jobs: jobs.map(tell), next });

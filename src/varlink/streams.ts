@@ -6,6 +6,7 @@ import type { Journal } from "../store/journal.ts";
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Call } from "./connection.ts";
+import { INTERFACE_NAME } from "./interface.ts";
 import { wireEvent, wireJob } from "./wire.ts";
 
 /** An empty reply now and then tells a client that a silent stream is not a dead one. */
@@ -88,6 +89,12 @@ export class Streams {
     pump();
   }
 
+  /** Logs that a job must have, and that are not there. */
+  lostLogs(job: JobRecord): LogStream[] | undefined {
+    const lost = STREAMS.filter((stream) => wasStarted(job) && !this.files.has(job.id, stream));
+    return lost.length > 0 ? lost : undefined;
+  }
+
   logs(call: Call, { id, stream, offset, follow }: Parameters<"Logs">): void {
     const readers = (stream ? [stream] : STREAMS).map((name) => {
       return { name, reader: this.files.read(id, name, offset ?? 0) };
@@ -109,7 +116,12 @@ export class Streams {
           if (call.mustPause) return call.whenFree(pump);
         }
       }
-      if (isLast) {
+      const lost = readers.filter(({ reader }) => wasStarted(job) && reader.isLost());
+      if (lost.length > 0) {
+        stop();
+        const [streams, paths] = [lost.map(({ name }) => name), lost.map((l) => l.reader.path)];
+        call.fail(`${INTERFACE_NAME}.LogLost`, { id, streams, paths });
+      } else if (isLast) {
         stop();
         call.reply({});
       } else timer = setTimeout(pump, FOLLOW_MS);
@@ -117,6 +129,11 @@ export class Streams {
     call.onGone(stop);
     pump();
   }
+}
+
+/** Its logs were made then, before its command was executed. */
+function wasStarted(job: JobRecord | undefined): boolean {
+  return job?.startedAtMs !== undefined;
 }
 
 /** A piece of a log, as the reply says it. */
