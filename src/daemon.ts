@@ -9,7 +9,7 @@ import { prepare, remaker } from "./directories.ts";
 import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { takeLock } from "./host/lock.ts";
-import { notify } from "./host/notify.ts";
+import { notify, watchdogMs } from "./host/notify.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
@@ -131,6 +131,8 @@ async function supervise(
   const tell = (message: string) =>
     notify(message, (to, why) => log.warn("cannot notify", { message, socket: to, why }));
   tell("READY=1");
+  const watchdog = watchdogMs();
+  const signsOfLife = watchdog && setInterval(() => tell("WATCHDOG=1"), watchdog / 2);
   supervisor.begin();
 
   const regularCheck = setInterval(() => {
@@ -157,6 +159,7 @@ async function supervise(
   ignoreAsAtStart();
   const ending = await ended;
   clearInterval(regularCheck);
+  clearInterval(signsOfLife);
   supervisor.handOver();
   keeper.stop();
   if (ending === "handOver") server.removeSocket();

@@ -286,8 +286,8 @@ export interface LogReader {
   readonly path: string;
   /** The next piece of it; undefined when there is none now. Never what is gone, as zeros. */
   next(): LogPiece | undefined;
-  /** Whether there is no log at its path, or another than it reads. */
-  isLost(): boolean;
+  /** Whether another file than it reads is at its path, or none. */
+  isReplaced(): boolean;
   close(): void;
 }
 
@@ -298,8 +298,8 @@ export interface LogReader {
 export interface LogFiles {
   /** Undefined while the job has none. A gap that its job has written over is forgotten. */
   look(id: number, stream: LogStream): LogState | undefined;
-  /** Whether it is there. */
-  has(id: number, stream: LogStream): boolean;
+  /** Whether it is not there, or not what the job's process writes to. */
+  isLost(id: number, stream: LogStream, pid: number | undefined): boolean;
   /**
    * Gives the bytes from `from` to `to` back to the disk while the job writes on; where the disk
    * can have no holes all from `from` on. Returns the gap. It is recorded first. Dying before that:

@@ -43,8 +43,10 @@ export class HostLogFiles implements LogFiles {
     return { size: bytes + (gap?.shift ?? 0), gap, block };
   }
 
-  has(id: number, stream: LogStream): boolean {
-    return logAt(this.#path(id, stream)) !== undefined;
+  isLost(id: number, stream: LogStream, pid: number | undefined): boolean {
+    const path = this.#path(id, stream);
+    if (!logAt(path)) return true;
+    return pid !== undefined && writesElsewhere(pid, stream, path);
   }
 
   cut(id: number, stream: LogStream, from: number, to: number): Gap {
@@ -107,6 +109,18 @@ export class HostLogFiles implements LogFiles {
 
   #path(id: number, stream: LogStream): string {
     return `${this.#runs}/${id}/${stream}.log`;
+  }
+}
+
+/** By the name of its descriptor: `stdout.log (deleted)`, `stdout.log.1`. A job may write to other files. */
+function writesElsewhere(pid: number, stream: LogStream, path: string): boolean {
+  try {
+    const target = Deno.readLinkSync(`/proc/${pid}/fd/${stream === "stdout" ? 1 : 2}`);
+    const log = Deno.realPathSync(path);
+    return target !== log && target.startsWith(log);
+  } catch {
+    // It has ended, or closed it.
+    return false;
   }
 }
 

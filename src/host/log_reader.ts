@@ -28,11 +28,10 @@ export class FileLogReader implements LogReader {
     return { offset: at, bytes: this.#buffer.subarray(0, count), cut };
   }
 
-  isLost(): boolean {
-    const there = logAt(this.path);
-    if (!there) return true;
-    const ours = this.#file?.statSync();
-    return ours !== undefined && (there.dev !== ours.dev || there.ino !== ours.ino);
+  isReplaced(): boolean {
+    if (!this.#file) return false;
+    const [there, ours] = [logAt(this.path), this.#file.statSync()];
+    return there?.dev !== ours.dev || there.ino !== ours.ino;
   }
 
   close(): void {

@@ -18,6 +18,17 @@ export function notify(message: string, refused: (socket: string, why: string) =
   );
 }
 
+/**
+ * Within how many ms it wants to hear `WATCHDOG=1` again and again; undefined where it does not
+ * (sd_watchdog_enabled(3)).
+ */
+export function watchdogMs(): number | undefined {
+  const forWhom = Deno.env.get("WATCHDOG_PID");
+  if (forWhom !== undefined && Number(forWhom) !== Deno.pid) return undefined;
+  const microseconds = Number(Deno.env.get("WATCHDOG_USEC"));
+  return microseconds > 0 ? microseconds / 1000 : undefined;
+}
+
 /** Once without waiting, before anything else runs. */
 async function send(path: string, message: string): Promise<void> {
   const name = new TextEncoder().encode(path);

@@ -33,8 +33,7 @@ export class PathWatch {
     this.#closeInotify();
     try {
       this.#mounts ??= this.#watchMounts();
-      this.#watchPath();
-      return true;
+      return this.#watchPath();
     } catch {
       // Out of descriptors, instances or watches.
       return false;
@@ -46,13 +45,13 @@ export class PathWatch {
     this.#mounts = this.#close(this.#mounts);
   }
 
-  #watchPath(): void {
+  #watchPath(): boolean {
     const fd = must("inotify_init1", libc.inotify_init1(O_CLOEXEC | O_NONBLOCK));
     this.#inotify = fd;
     const watch = (path: string, mask: number) =>
       libc.inotify_add_watch(fd, cString(path), mask | IN_MASK_ADD) >= 0;
     for (const path of waypoints(this.directory)) watch(path, ITSELF | IN_DONT_FOLLOW);
-    // Of what is missing, the first that would have to be made.
+    // Of what is missing, where it would have to be made.
     let deepest = this.directory;
     while (!watch(`${deepest}/.`, ITSELF | ENTRIES) && deepest !== "/") deepest = dirname(deepest);
     const buffer = new Uint8Array(READ_BYTES);
@@ -60,6 +59,8 @@ export class PathWatch {
       while (libc.read(fd, buffer, BigInt(buffer.length)) > 0n);
       this.hint();
     });
+    // One that we may not read cannot be watched.
+    return deepest === this.directory || !isThere(this.directory);
   }
 
   #watchMounts(): number {
@@ -96,6 +97,15 @@ export function waypoints(path: string): string[] {
   };
   walk(path);
   return [...found];
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function linkAt(path: string): string | undefined {

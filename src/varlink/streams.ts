@@ -91,8 +91,14 @@ export class Streams {
 
   /** Logs that a job must have, and that are not there. */
   lostLogs(job: JobRecord): LogStream[] | undefined {
-    const lost = STREAMS.filter((stream) => wasStarted(job) && !this.files.has(job.id, stream));
+    const lost = STREAMS.filter((stream) => this.#isLost(job, stream));
     return lost.length > 0 ? lost : undefined;
+  }
+
+  /** The logs of a job that has started were made before its command was executed. */
+  #isLost(job: JobRecord | undefined, stream: LogStream): boolean {
+    if (job?.startedAtMs === undefined) return false;
+    return this.files.isLost(job.id, stream, hasEnded(job) ? undefined : job.pid);
   }
 
   logs(call: Call, { id, stream, offset, follow }: Parameters<"Logs">): void {
@@ -116,7 +122,9 @@ export class Streams {
           if (call.mustPause) return call.whenFree(pump);
         }
       }
-      const lost = readers.filter(({ reader }) => wasStarted(job) && reader.isLost());
+      const lost = readers.filter(({ name, reader }) =>
+        this.#isLost(job, name) || reader.isReplaced()
+      );
       if (lost.length > 0) {
         stop();
         const [streams, paths] = [lost.map(({ name }) => name), lost.map((l) => l.reader.path)];
@@ -129,11 +137,6 @@ export class Streams {
     call.onGone(stop);
     pump();
   }
-}
-
-/** Its logs were made then, before its command was executed. */
-function wasStarted(job: JobRecord | undefined): boolean {
-  return job?.startedAtMs !== undefined;
 }
 
 /** A piece of a log, as the reply says it. */

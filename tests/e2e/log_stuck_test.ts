@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { BINARY, Home, IS_ROOT, soon, until } from "./home.ts";
 
-/** Jobs of whose ends the lines fill a pipe and what waits for it. */
-const MANY = 6000, AT_ONCE = 500;
+/** Jobs of whose ends the lines fill a pipe, and a pipe and what waits for it. */
+const SOME = 1500, MANY = 5500, AT_ONCE = 500;
 
 /** Starts a supervisor whose standard error is what a script makes of it; `$@` is its command. */
 function launch(home: Home, script: string, uid?: number): Deno.ChildProcess {
@@ -25,11 +25,11 @@ async function pidOf(home: Home): Promise<number> {
   return (await home.use((client) => client.call("Node", {}))).node.pid;
 }
 
-/** Has it write more than a pipe and the bound hold, and answer all the while. */
-async function chatter(home: Home): Promise<void> {
+/** Has it write that much, and answer all the while. */
+async function chatter(home: Home, jobs: number): Promise<void> {
   const spec = { command: ["true"], hold: true };
   await home.use(async (client) => {
-    for (let count = 0; count < MANY; count += AT_ONCE) {
+    for (let count = 0; count < jobs; count += AT_ONCE) {
       const calls = Array.from({ length: AT_ONCE }, () => client.call("Submit", { spec }));
       const submitted = await soon(Promise.all(calls), "a submission");
       const cancelled = submitted.map(({ job: { id } }) => client.call("Cancel", { id }));
@@ -50,7 +50,7 @@ Deno.test("nobody reads the pipe: it serves, drops, counts and tells", async () 
   using reader = Deno.openSync(fifo, { read: true, write: true });
   const child = launch(home, 'exec "$@" 2>fifo');
   await pidOf(home);
-  await chatter(home);
+  await chatter(home, MANY);
   // Whoever shares the pipe finds it as it was.
   const flags = Deno.readTextFileSync(`/proc/${await pidOf(home)}/fdinfo/2`);
   assertEquals(parseInt(/^flags:\s*(\d+)/m.exec(flags)![1]!, 8) & 0o4000, 0);
@@ -86,10 +86,10 @@ Deno.test("a pipe that nobody reads keeps it neither from its end nor from its s
   await using home = new Home();
   const child = launch(home, '{ "$@" 3>&-; } 2>&1 | exec sleep 1000');
   const pid = await pidOf(home);
-  await chatter(home);
+  await chatter(home, SOME);
   assertEquals((await home.run("upgrade")).code, 0);
   assertEquals(await pidOf(home), pid);
-  await chatter(home);
+  await chatter(home, SOME);
   Deno.kill(pid, "SIGTERM");
   await until("it has ended", async () => !(await home.answers()));
   await until("its process too", () => {
@@ -108,9 +108,13 @@ Deno.test("a pipe of another user's is written all the same, without waiting", {
   await using home = new Home();
   Deno.chmodSync(home.directory, 0o777);
   const drop = "setpriv --reuid 65534 --regid 65534 --clear-groups";
-  const child = launch(home, `{ ${drop} "$@" 3>&-; } 2>&1 | { sleep 8; exec cat >told; }`);
+  const child = launch(
+    home,
+    `{ ${drop} "$@" 3>&-; } 2>&1 | { until [ -e go ]; do sleep 0.1; done; exec cat >told; }`,
+  );
   await pidOf(home);
-  await chatter(home);
+  await chatter(home, MANY);
+  Deno.writeTextFileSync(`${home.directory}/go`, "");
   await until("it is told", () => home.lines("told").some((line) => /lines were lost/.test(line)));
   await end(home, child);
   assert(home.lines("told").some((line) => / INFO ended/.test(line)));
@@ -172,7 +176,7 @@ Deno.test("a terminal that is stopped, or lets no background write, stops it not
     // Ctrl-S.
     const writer = child.stdin.getWriter();
     if (setting.includes("ixon")) await writer.write(new Uint8Array([0x13]));
-    await chatter(home);
+    await chatter(home, SOME);
     assertMatch(Deno.readTextFileSync(`/proc/${pid}/stat`), /\) [SR] /);
     Deno.kill(pid, "SIGTERM");
     await until("it has ended", async () => !(await home.answers()));

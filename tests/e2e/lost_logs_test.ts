@@ -107,6 +107,26 @@ Deno.test("a log that is lost while it is followed is shown so far, and then tol
   }
 });
 
+Deno.test("a log that is replaced under its running job is told, where the job has not left it", async () => {
+  await using home = await Home.start();
+  const waiting = "while [ ! -e go ]; do sleep 0.05; done";
+  const removed = await home.submit(waiting), renamed = await home.submit(waiting);
+  const elsewhere = await home.submit(`exec >stdout.log.1; ${waiting}`);
+  for (const id of [removed, renamed, elsewhere]) await home.running(id);
+  const log = (id: number) => `${home.state}/runs/${id}/stdout.log`;
+  Deno.removeSync(log(removed));
+  Deno.renameSync(log(renamed), `${log(renamed)}.1`);
+  for (const id of [removed, renamed]) Deno.writeTextFileSync(log(id), "another's\n");
+  for (const id of [removed, renamed]) {
+    const { code, stderr } = await home.run("logs", String(id));
+    assertEquals(code, 1);
+    assertMatch(stderr, LOST);
+    assertEquals((await home.status(id)).lostLogs, ["stdout"]);
+  }
+  assertEquals((await home.run("logs", String(elsewhere))).code, 0);
+  assertEquals((await home.status(elsewhere)).lostLogs, undefined);
+});
+
 Deno.test("a run whose log is lost says so and exits as its job does", async () => {
   await using home = await Home.start();
   const running = home.run("run", "sh", "-c", `rm "${home.state}/runs/1/stdout.log"; exit 3`);

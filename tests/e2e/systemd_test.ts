@@ -121,6 +121,30 @@ Deno.test("READY=1 follows the recovery, once a start, and STOPPING=1 an end", a
   assertEquals(manager.receive(), ["READY=1", "READY=1", "STOPPING=1"]);
 });
 
+Deno.test("a watchdog is told that we are there, again and again, and over an upgrade", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  const asked = [`NOTIFY_SOCKET=${manager.path}`, "WATCHDOG_USEC=200000"];
+  home.launch([], ["env", ...asked]);
+  const signs = () => manager.receive().filter((message) => message === "WATCHDOG=1").length;
+  await until("it has been told twice", () => signs() >= 2);
+  Deno.kill(home.pid, "SIGHUP");
+  const isReadyAgain = () => manager.receive().filter((text) => text === "READY=1").length === 2;
+  await until("its successor is ready", isReadyAgain);
+  const before = signs();
+  await until("the successor tells it too", () => signs() >= before + 2);
+});
+
+Deno.test("a watchdog that is another process's is told nothing", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  const asked = [`NOTIFY_SOCKET=${manager.path}`, "WATCHDOG_USEC=1000", "WATCHDOG_PID=1"];
+  home.launch([], ["env", ...asked]);
+  await until("it answers", () => home.answers());
+  assertEquals((await home.wait(await home.submit("exit 3"))).exitCode, "3:0");
+  assertEquals(manager.receive(), ["READY=1"]);
+});
+
 Deno.test("no READY=1 comes from a supervisor that is refused", async () => {
   await using home = await Home.start();
   using manager = new Manager(`${home.directory}/notify`);

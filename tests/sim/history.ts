@@ -68,6 +68,8 @@ export function play(actions: readonly Action[], seed: number): Outcome {
 
 class Player {
   #specs = new Map<string, object>();
+  /** Changes that were asked for so far. */
+  #changes = 0;
 
   constructor(private readonly world: World, private readonly truth: Truth) {}
 
@@ -246,6 +248,7 @@ class Player {
     if (roster.pools.get(POOL)?.paused) this.setPool(2, false);
     for (const job of roster.all()) {
       if (job.state !== "QUEUED" || !job.held) continue;
+      this.#changes++;
       this.world.deliver(`release ${job.id}`, ({ supervisor, changes }) => {
         supervisor.request(release(changes, one(job.id)), () => {});
       });
@@ -297,6 +300,7 @@ class Player {
     if (known.length === 0) return;
     const ids = Array.from({ length: count }, () => chance.oneIn(9) ? 9999 : chance.pick(known));
     const named = { ids, wholeArrays, isList: true };
+    const change = ++this.#changes;
     this.world.deliver(`${what} ${ids}${wholeArrays ? " with their arrays" : ""}`, (life) => {
       const decide = { cancel, hold, release }[what](life.changes, named);
       const noted: Decide<Changed> = (mayGoOn) => {
@@ -304,7 +308,8 @@ class Player {
         return decide(mayGoOn);
       };
       life.supervisor.request(noted, (answer) => {
-        if (life.isDead || !("value" in answer)) return;
+        // It tells how they are when it is written: a later change may have come between.
+        if (life.isDead || !("value" in answer) || change !== this.#changes) return;
         this.truth.onChanged(what, answer.value.outcomes ?? []);
       });
     });
@@ -320,6 +325,7 @@ class Player {
     const known = chance.oneIn(4) ? this.truth.acknowledged() : live;
     if (known.length === 0) return;
     const id = chance.pick(known);
+    this.#changes++;
     this.world.deliver(`${what} ${id}`, (life) => {
       const decide = change(life.changes, one(id));
       const noted: Decide<unknown> = (mayGoOn) => {
