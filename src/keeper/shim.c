@@ -191,7 +191,7 @@ static void add_status(struct text *text, int status)
 	add(text, " ");
 }
 
-static void record_end(const struct start *start, struct news *news, bool is_refused, bool is_final)
+static void record_end(uint64_t id, struct news *news, bool is_refused, bool is_final)
 {
 	struct text record;
 	empty(&record);
@@ -202,7 +202,7 @@ static void record_end(const struct start *start, struct news *news, bool is_ref
 	if (is_final)
 		add(&record, " final");
 	add(&record, "\n");
-	if (!write_exit_record(start->header->id, &record))
+	if (!write_exit_record(id, &record))
 		_exit(RUN_GONE);
 	tell(news, is_refused ? &refusal.about : NULL);
 }
@@ -224,6 +224,7 @@ noreturn void run_shim(const struct start *start, int line)
 	claim(start);
 	refusal.stage = NO_STAGE;
 	pid_t leader = start_leader(start);
+	uint64_t id = start->header->id;
 	release_message();
 	int status = leader < 0 ? NOT_STARTED << 8 : reap_until(leader);
 	bool is_refused = refusal.stage != NO_STAGE, is_final = is_alone();
@@ -237,7 +238,7 @@ noreturn void run_shim(const struct start *start, int line)
 	};
 	if (is_refused)
 		write_refusal();
-	record_end(start, &end, is_refused, is_final);
+	record_end(id, &end, is_refused, is_final);
 	struct news nobody = {.kind = EMPTY, .usage = end.usage};
 	if (!is_final) {
 		while (reap(&status) != 0)
