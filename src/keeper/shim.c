@@ -188,7 +188,6 @@ static void add_status(struct text *text, int status)
 	add_number(text, WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0);
 	if (WIFSIGNALED(status) && WCOREDUMP(status))
 		add(text, " core");
-	add(text, " ");
 }
 
 static void record_end(uint64_t id, struct news *news, bool is_refused, bool is_final)
@@ -196,6 +195,9 @@ static void record_end(uint64_t id, struct news *news, bool is_refused, bool is_
 	struct text record;
 	empty(&record);
 	add_status(&record, news->status);
+	add(&record, " at ");
+	add_number(&record, (uint64_t)news->at_ms);
+	add(&record, " ");
 	add_usage(&record, &news->usage);
 	if (is_refused)
 		add(&record, " refused");
