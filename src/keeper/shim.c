@@ -52,6 +52,7 @@ static noreturn void lose(int status)
 {
 	struct news news = {.kind = CLAIM_LOST};
 	tell(&news, NULL);
+	send_news();
 	_exit(status);
 }
 
@@ -92,6 +93,7 @@ static void give_word(int leader_socket, pid_t leader)
 		_exit(RUN_GONE);
 	send(leader_socket, "", 1, MSG_NOSIGNAL);
 	tell_identity(LED, who);
+	send_news();
 }
 
 /* Only one that has executed a program is seen without __WALL (see fork_into). */
@@ -131,6 +133,7 @@ static pid_t start_leader(const struct start *start)
 	if (!await_refusal(sockets[0], &refusal) && has_executed(leader)) {
 		struct news news = {.kind = EXECUTED};
 		tell(&news, NULL);
+		send_news();
 	}
 	close(sockets[0]);
 	return leader;
@@ -243,11 +246,13 @@ noreturn void run_shim(const struct start *start, int line)
 	record_end(id, &end, is_refused, is_final);
 	struct news nobody = {.kind = EMPTY, .usage = end.usage};
 	if (!is_final) {
+		send_news();
 		while (reap(&status) != 0)
 			;
 		nobody.usage = usage_of_reaped();
 		record_usage(&nobody.usage);
 	}
 	tell(&nobody, NULL);
+	send_news();
 	_exit(0);
 }

@@ -63,7 +63,9 @@ Deno.test("a shim that is killed before its word leaves a leader that executes n
   home.files.create(1);
   fifo(`${home.directory}/runs/1/proc`);
   const told = home.start({ id: 1, command: ["touch", `${home.directory}/ran`] });
-  const { shim } = await told.until("claimed");
+  const claim = await until("it is claimed", () => home.files.claim(1, 1));
+  assert(claim.kind === "signed");
+  const { shim } = claim;
   const children = `/proc/${shim.pid}/task/${shim.pid}/children`;
   const leader = Number(
     await until("it has a leader", () => Deno.readTextFileSync(children).trim()),

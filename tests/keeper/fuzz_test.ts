@@ -6,7 +6,7 @@ import { bytesOf, cString, libc, O_CLOEXEC } from "../../src/host/libc.ts";
 import { executeKeeper, type KeeperProcess } from "../../src/host/keeper_process.ts";
 import { raiseFileLimit } from "../../src/host/resource_limits.ts";
 import { RunFiles } from "../../src/host/run_files.ts";
-import { parseNews } from "../../src/host/shim_news.ts";
+import { readNews } from "../../src/host/shim_news.ts";
 import { StartMessages } from "../../src/host/shim_start.ts";
 import { AF_UNIX, DescriptorMessage, PACKET_FLAGS, receive } from "../../src/host/unix_socket.ts";
 import { until } from "../e2e/home.ts";
@@ -71,7 +71,7 @@ class Fuzzed implements AsyncDisposable {
         const length = receive(line, bytes);
         if (length === "end") return true;
         if (length === undefined) return false;
-        kinds.push(parseNews(new DataView(bytes.buffer), bytes, length)?.kind ?? "?");
+        readNews(new DataView(bytes.buffer), bytes, length, ({ kind }) => kinds.push(kind));
       }
     });
     libc.close(line);
