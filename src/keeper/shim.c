@@ -40,6 +40,8 @@ static void stand_up(const struct start *start)
 	struct sigaction wish = {.sa_handler = on_wish};
 	sigfillset(&wish.sa_mask);
 	sigaction(SIGUSR1, &wish, NULL);
+	/* musl lets two of its own in when a handler is set. */
+	block_signals();
 }
 
 static void tell_identity(enum news_kind kind, struct identity who)
