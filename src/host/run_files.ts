@@ -53,9 +53,9 @@ export class RunFiles implements Files {
     const path = this.#exitPath(id);
     const record = parseEndRecord(readSmallFile(path) ?? "");
     if (!record) return undefined;
-    const { exit, usage, isRefused, isOfShell } = record;
+    const { exit, usage, isRefused, isOfShell, atMs } = record;
     const refusal = isRefused ? this.#refusal(id, isOfShell) : undefined;
-    return { exit, usage, refusal, atMs: modifiedAtMs(path) ?? Date.now() };
+    return { exit, usage, refusal, atMs: atMs ?? modifiedAtMs(path) ?? Date.now() };
   }
 
   /** A record that is final makes a second file needless. */

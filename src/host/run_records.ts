@@ -28,6 +28,8 @@ export function parseProc(text: string): ProcessIdentity | undefined {
 export interface EndRecord {
   readonly exit: ExitStatus;
   readonly usage: Usage;
+  /** Wall clock, ms since 1970; a shell shim tells none. */
+  readonly atMs?: number;
   /** Nothing was executed; `refused` tells why. */
   readonly isRefused: boolean;
   /** Nobody of the job was left: its usage is that of the whole job. */
@@ -35,18 +37,21 @@ export interface EndRecord {
   readonly isOfShell: boolean;
 }
 
+const RECORD = /^exit (\d{1,3}):(\d{1,2})( core)? at (\d+) (user .*?)( refused)?( final)?\n$/;
+
 /** A record without its newline was cut short and does not count. */
 export function parseEndRecord(text: string): EndRecord | undefined {
-  const match = /^exit (\d{1,3}):(\d{1,2})( core)? (user .*?)( refused)?( final)?\n$/.exec(text);
+  const match = RECORD.exec(text);
   if (!match) return parseShellRecord(text);
-  const usage = parseUsage(`${match[4]}\n`);
+  const usage = parseUsage(`${match[5]}\n`);
   if (!usage) return undefined;
   const exit = { code: Number(match[1]), signal: Number(match[2]) };
   return {
     exit: match[3] ? { ...exit, coreDumped: true } : exit,
     usage,
-    isRefused: match[5] !== undefined,
-    isFinal: match[6] !== undefined,
+    atMs: Number(match[4]),
+    isRefused: match[6] !== undefined,
+    isFinal: match[7] !== undefined,
     isOfShell: false,
   };
 }

@@ -3,7 +3,7 @@
 import type { HearShim } from "../ports.ts";
 import { libc } from "./libc.ts";
 import { type Reactor, READABLE } from "./reactor.ts";
-import { NEWS_BYTES, parseNews } from "./shim_news.ts";
+import { NEWS_BYTES, readNews } from "./shim_news.ts";
 import { receive } from "./unix_socket.ts";
 
 export class ShimLines {
@@ -17,22 +17,26 @@ export class ShimLines {
     this.reactor.add(fd, READABLE, () => this.read(fd, hear));
   }
 
-  /** Hears what has been told, and at its end that nothing more will be. */
+  /** Hears what one message tells. After the last news, or its end, nothing more will be told. */
   read(fd: number, hear: HearShim): void {
-    for (;;) {
-      const length = receive(fd, this.bytes);
-      if (length === undefined) return;
-      if (length === "end") {
-        this.close(fd);
-        return hear({ kind: "silent" });
-      }
-      const news = parseNews(this.view, this.bytes, length);
-      if (news) hear(news);
+    const length = receive(fd, this.bytes);
+    if (length === undefined) return;
+    let isLast = length === "end";
+    const hearOne: HearShim = (news) => {
+      isLast ||= news.kind === "empty";
+      hear(news);
+    };
+    try {
+      if (length !== "end") readNews(this.view, this.bytes, length, hearOne);
+    } finally {
+      // Sooner than the shim's end, which would wake us up once more.
+      if (isLast) this.#close(fd, hear);
     }
   }
 
-  close(fd: number): void {
+  #close(fd: number, hear: HearShim): void {
     this.reactor.remove(fd);
     libc.close(fd);
+    hear({ kind: "silent" });
   }
 }

@@ -1,11 +1,11 @@
 /** Reads what a keeper or a shim tells, as src/keeper/news.h describes it. */
 
 import { fromWaitStatus } from "../job/exit_status.ts";
-import type { Introduction, ShimNews } from "../ports.ts";
+import type { HearShim, Introduction, ShimNews } from "../ports.ts";
 import { usageOf } from "./run_records.ts";
 import { parseAbout, refusalOf } from "./start_refusal.ts";
 
-/** The most that one message holds: the header, two paths and a little. */
+/** More than one message holds: all facts there are, and two paths. */
 export const NEWS_BYTES = 16 * 1024;
 const HEADER_BYTES = 80;
 
@@ -26,13 +26,26 @@ const KINDS = [
 
 const decoder = new TextDecoder();
 
-/** `view` and `bytes` show the same buffer, `length` of it received. Undefined for what is no news. */
-export function parseNews(
+/**
+ * Hands on what one message tells, in its order. `view` and `bytes` show the same buffer, `length` of it
+ * received; what is no news is passed over.
+ */
+export function readNews(
   view: DataView,
   bytes: Uint8Array<ArrayBuffer>,
   length: number,
-): ShimNews | undefined {
-  if (length < HEADER_BYTES) return undefined;
+  hear: HearShim,
+): void {
+  for (let at = 0; at + HEADER_BYTES <= length;) {
+    const end = at + HEADER_BYTES + view.getUint32(at + 36, true);
+    if (end > length) return;
+    const news = parseNews(new DataView(view.buffer, at), bytes.subarray(at + HEADER_BYTES, end));
+    if (news) hear(news);
+    at = end;
+  }
+}
+
+function parseNews(view: DataView, text: Uint8Array<ArrayBuffer>): ShimNews | undefined {
   const kind = KINDS[view.getUint32(0, true)];
   switch (kind) {
     case "forked":
@@ -46,7 +59,7 @@ export function parseNews(
     case "notForked":
     case "refused": {
       const [stage, error] = [view.getInt32(28, true), view.getInt32(32, true)];
-      const about = parseAbout(textIn(bytes, length));
+      const about = parseAbout(decoder.decode(text));
       return { kind, refusal: refusalOf({ stage, error, ...about }) };
     }
     case "ended": {
@@ -67,7 +80,9 @@ export function parseIntroduction(
   length: number,
 ): Omit<Introduction, "shimPid"> | undefined {
   if (length < HEADER_BYTES || KINDS[view.getUint32(0, true)] !== "introduced") return undefined;
-  const match = /^(\d+) (\d+) (\S+)$/.exec(textIn(bytes, length));
+  const match = /^(\d+) (\d+) (\S+)$/.exec(
+    decoder.decode(bytes.subarray(HEADER_BYTES, length)),
+  );
   if (!match) return undefined;
   return { id: Number(match[1]), attempt: Number(match[2]), token: match[3]! };
 }
@@ -83,8 +98,4 @@ function usageIn(view: DataView) {
 
 function numberIn(view: DataView, at: number): number {
   return view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
-}
-
-function textIn(bytes: Uint8Array<ArrayBuffer>, length: number): string {
-  return decoder.decode(bytes.subarray(HEADER_BYTES, length));
 }

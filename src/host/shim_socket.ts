@@ -70,10 +70,7 @@ export class ShimSocket {
       const who = length === "end" ? undefined : parseIntroduction(view, bytes, length);
       const hear = who && this.greet({ ...who, shimPid });
       if (!hear) libc.close(line);
-      else {
-        this.lines.open(line, hear);
-        this.lines.read(line, hear);
-      }
+      else this.lines.open(line, hear);
     });
   }
 }

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "news.h"
 #include "signals.h"
 
 #define PRIVATE 0600
@@ -34,6 +34,7 @@ static bool is_run_gone(void)
 void pause_a_second(void)
 {
 	struct timespec second = {.tv_sec = 1};
+	send_news();
 	unblock_wish();
 	nanosleep(&second, NULL);
 	block_signals();

@@ -31,7 +31,7 @@ bool write_exit_record(uint64_t id, const struct text *text);
 /* For appending; -1 when the run directory is gone. */
 int open_log(const char *name);
 
-/* Waits a second, or for the wish for an introduction. */
+/* Tells what there is to tell, and waits a second, or for the wish for an introduction. */
 void pause_a_second(void);
 
 #endif

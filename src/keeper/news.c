@@ -15,6 +15,9 @@ static int own_line = -1;
 static struct news facts[KINDS];
 static const struct text *refusal_text;
 static struct text introduction;
+/* What has not been sent yet: no more than all facts there are, of which one has a text. */
+static char packet[KINDS * sizeof(struct news) + TEXT_BYTES];
+static size_t packet_bytes;
 
 void open_line(int line, const struct start *start)
 {
@@ -31,22 +34,48 @@ void close_line(void)
 	close(own_line);
 }
 
+static size_t text_bytes(const struct text *text)
+{
+	return text == NULL ? 0 : text->length;
+}
+
 void tell_once(int line, const struct news *news, const struct text *text)
 {
+	struct news head = *news;
+	head.text_bytes = (uint32_t)text_bytes(text);
 	struct iovec parts[2] = {
-		{.iov_base = (void *)news, .iov_len = sizeof *news},
-		{.iov_base = text ? (void *)text->bytes : NULL, .iov_len = text ? text->length : 0},
+		{.iov_base = &head, .iov_len = sizeof head},
+		{.iov_base = text ? (void *)text->bytes : NULL, .iov_len = head.text_bytes},
 	};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = text ? 2 : 1};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 	(void)!sendmsg(line, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void add_to_packet(const void *bytes, size_t length)
+{
+	memcpy(packet + packet_bytes, bytes, length);
+	packet_bytes += length;
 }
 
 void tell(const struct news *news, const struct text *text)
 {
-	facts[news->kind] = *news;
+	struct news *fact = &facts[news->kind];
+	*fact = *news;
+	fact->text_bytes = (uint32_t)text_bytes(text);
 	if (news->kind == REFUSED)
 		refusal_text = text;
-	tell_once(own_line, news, text);
+	if (packet_bytes + sizeof *fact + fact->text_bytes > sizeof packet)
+		send_news();
+	add_to_packet(fact, sizeof *fact);
+	if (text != NULL)
+		add_to_packet(text->bytes, text->length);
+}
+
+void send_news(void)
+{
+	if (packet_bytes > 0)
+		(void)!send(own_line, packet, packet_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	packet_bytes = 0;
 }
 
 void introduce(void)

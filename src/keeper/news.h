@@ -45,7 +45,8 @@ struct news {
 	int32_t status;
 	/* Why nothing was executed: enum stage (refuse.h) and errno(3). Its text follows. */
 	int32_t stage, error;
-	uint32_t reserved;
+	/* Bytes of the text that follows. */
+	uint32_t text_bytes;
 	struct usage usage;
 };
 
@@ -55,10 +56,15 @@ void open_line(int line, const struct start *start);
 /* In the leader, to whom it does not belong. */
 void close_line(void);
 
-/* A fact, which is told again to every later supervisor. `text` may be NULL; it must stay. */
+/*
+ * A fact, which is told with the next ones by send_news, since each message wakes the supervisor up, and
+ * again to every later supervisor. `text` may be NULL; it must stay.
+ */
 void tell(const struct news *news, const struct text *text);
 
-/* The same without remembering it, over any line. */
+void send_news(void);
+
+/* One alone, over any line, without remembering it. */
 void tell_once(int line, const struct news *news, const struct text *text);
 
 /* Introduces itself to the supervisor of the moment, and tells it all that is known. */

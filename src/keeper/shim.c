@@ -40,6 +40,8 @@ static void stand_up(const struct start *start)
 	struct sigaction wish = {.sa_handler = on_wish};
 	sigfillset(&wish.sa_mask);
 	sigaction(SIGUSR1, &wish, NULL);
+	/* musl lets two of its own in when a handler is set. */
+	block_signals();
 }
 
 static void tell_identity(enum news_kind kind, struct identity who)
@@ -52,6 +54,7 @@ static noreturn void lose(int status)
 {
 	struct news news = {.kind = CLAIM_LOST};
 	tell(&news, NULL);
+	send_news();
 	_exit(status);
 }
 
@@ -92,6 +95,7 @@ static void give_word(int leader_socket, pid_t leader)
 		_exit(RUN_GONE);
 	send(leader_socket, "", 1, MSG_NOSIGNAL);
 	tell_identity(LED, who);
+	send_news();
 }
 
 /* Only one that has executed a program is seen without __WALL (see fork_into). */
@@ -131,6 +135,7 @@ static pid_t start_leader(const struct start *start)
 	if (!await_refusal(sockets[0], &refusal) && has_executed(leader)) {
 		struct news news = {.kind = EXECUTED};
 		tell(&news, NULL);
+		send_news();
 	}
 	close(sockets[0]);
 	return leader;
@@ -188,21 +193,23 @@ static void add_status(struct text *text, int status)
 	add_number(text, WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0);
 	if (WIFSIGNALED(status) && WCOREDUMP(status))
 		add(text, " core");
-	add(text, " ");
 }
 
-static void record_end(const struct start *start, struct news *news, bool is_refused, bool is_final)
+static void record_end(uint64_t id, struct news *news, bool is_refused, bool is_final)
 {
 	struct text record;
 	empty(&record);
 	add_status(&record, news->status);
+	add(&record, " at ");
+	add_number(&record, (uint64_t)news->at_ms);
+	add(&record, " ");
 	add_usage(&record, &news->usage);
 	if (is_refused)
 		add(&record, " refused");
 	if (is_final)
 		add(&record, " final");
 	add(&record, "\n");
-	if (!write_exit_record(start->header->id, &record))
+	if (!write_exit_record(id, &record))
 		_exit(RUN_GONE);
 	tell(news, is_refused ? &refusal.about : NULL);
 }
@@ -224,6 +231,7 @@ noreturn void run_shim(const struct start *start, int line)
 	claim(start);
 	refusal.stage = NO_STAGE;
 	pid_t leader = start_leader(start);
+	uint64_t id = start->header->id;
 	release_message();
 	int status = leader < 0 ? NOT_STARTED << 8 : reap_until(leader);
 	bool is_refused = refusal.stage != NO_STAGE, is_final = is_alone();
@@ -237,14 +245,16 @@ noreturn void run_shim(const struct start *start, int line)
 	};
 	if (is_refused)
 		write_refusal();
-	record_end(start, &end, is_refused, is_final);
+	record_end(id, &end, is_refused, is_final);
 	struct news nobody = {.kind = EMPTY, .usage = end.usage};
 	if (!is_final) {
+		send_news();
 		while (reap(&status) != 0)
 			;
 		nobody.usage = usage_of_reaped();
 		record_usage(&nobody.usage);
 	}
 	tell(&nobody, NULL);
+	send_news();
 	_exit(0);
 }

@@ -13,16 +13,51 @@ export const PATH = Deno.env.get("PATH")!;
 const ROOT = new URL("../..", import.meta.url).pathname;
 const SOFT_FILE_LIMIT = 1024;
 
-/** Builds what is tested. `flags`: of a compiler, for one with sanitizers. */
+/** Builds what is tested, where the source has changed since. */
 export function buildKeeper(): void {
-  const build = new Deno.Command("src/keeper/build.sh", {
-    args: ["dist/keeper"],
+  if (modified("dist/keeper") > newest("src/keeper")) return;
+  run(["src/keeper/build.sh", "dist/keeper"]);
+}
+
+/** The same with address and undefined-behaviour sanitizers, which end it at the first fault. */
+export function buildSanitizedKeeper(output: string): boolean {
+  const sources = [...Deno.readDirSync(`${ROOT}/src/keeper`)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".c")).map((name) => `src/keeper/${name}`);
+  const flags =
+    "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined " +
+    "-fno-sanitize-recover=all";
+  try {
+    run([Deno.env.get("CC") ?? "cc", ...flags.split(" "), ...sources, "-o", output]);
+    return true;
+  } catch (error) {
+    console.warn(`no sanitizers here: ${error}`);
+    return false;
+  }
+}
+
+function run([command, ...args]: string[]): void {
+  const { success, stderr } = new Deno.Command(command!, {
+    args,
     cwd: ROOT,
     stdout: "null",
     stderr: "piped",
-  });
-  const { success, stderr } = build.outputSync();
+  })
+    .outputSync();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+function newest(directory: string): number {
+  const names = [...Deno.readDirSync(`${ROOT}/${directory}`)].filter(({ isFile }) => isFile);
+  return Math.max(...names.map(({ name }) => modified(`${directory}/${name}`)));
+}
+
+/** ms since 1970; 0 when it is not there. */
+function modified(path: string): number {
+  try {
+    return Deno.statSync(`${ROOT}/${path}`).mtime!.getTime();
+  } catch {
+    return 0;
+  }
 }
 
 export class Told {
