@@ -131,7 +131,9 @@ class Player {
       case "continue":
         return this.#continue();
       case "removeRun":
-        return this.#removeRun(chance);
+        if (!action.atFence) return this.#removeRun(chance);
+        world.faults.removesAtFence = true;
+        return;
       case "busyKeeper":
         world.keeperRoom = action.room;
         world.keeperMs = action.ms;

@@ -36,12 +36,17 @@ export interface Faults {
   noProcesses?: boolean;
   /** One hint in so many gets lost. */
   loseHints?: number;
+  /** The next fence finds its run directory removed. */
+  removesAtFence?: boolean;
   /** These pids cannot be looked at. */
   hidden?: Set<number>;
 }
 
 /** Who watches what the world does. */
 export interface Witness {
+  runRemoved(id: number): void;
+  onFenced(id: number, hadRun: boolean): void;
+  onGreeted(id: number, attempt: number, isHeard: boolean): void;
   /** A start is asked for. */
   onAsked(start: ShimStart): void;
   /** A leader is born; its name is on disk. */
@@ -372,7 +377,11 @@ export class World {
   connect({ id, attempt, token }: ShimStart, shimPid: number): Line | undefined {
     const { life } = this;
     if (!life?.greet || this.isLost()) return undefined;
-    const greet = () => life.greet!({ id, attempt, token, shimPid });
+    const greet = () => {
+      const hear = life.greet!({ id, attempt, token, shimPid });
+      this.witness.onGreeted(id, attempt, hear !== undefined);
+      return hear;
+    };
     return new Line(this, life, `job ${id} attempt ${attempt}, adopted,`, { greet });
   }
 
