@@ -59,7 +59,13 @@ export type Action =
     | { readonly kind: "killAt"; readonly calls: number; readonly what: Victim }
     /** atFence: just before the next is made. */
     | { readonly kind: "removeRun"; readonly atFence: boolean }
-    | { readonly kind: "busyKeeper"; readonly room: number; readonly ms: number }
+    /** late: so may be what is told. */
+    | {
+      readonly kind: "busyKeeper";
+      readonly room: number;
+      readonly ms: number;
+      readonly late: boolean;
+    }
     | { readonly kind: "run"; readonly steps: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
@@ -131,6 +137,7 @@ function drawAction(chance: Chance, index: number): Action {
       kind: "busyKeeper",
       room: 1 + chance.below(3),
       ms: chance.pick([0, 0, 10, 100, 1000]),
+      late: chance.oneIn(2),
     }),
     () => ({ seed, kind: "askAgain" }),
     () => ({ seed, kind: "signal" }),

@@ -137,6 +137,8 @@ class Player {
       case "busyKeeper":
         world.keeperRoom = action.room;
         world.keeperMs = action.ms;
+        world.hadFaults ||= action.late;
+        world.faults.lateNews = action.late;
         return;
       case "reboot":
         truth.hurt();

@@ -38,6 +38,8 @@ export interface Faults {
   loseHints?: number;
   /** The next fence finds its run directory removed. */
   removesAtFence?: boolean;
+  /** Half of the news arrive late. */
+  lateNews?: boolean;
   /** These pids cannot be looked at. */
   hidden?: Set<number>;
 }
@@ -366,7 +368,8 @@ export class World {
 
   /** How much later it arrives. */
   lateMs(below: number): number {
-    return this.faults.loseHints && this.chance.oneIn(2) ? this.chance.below(below) : 0;
+    const { loseHints, lateNews } = this.faults;
+    return (loseHints || lateNews) && this.chance.oneIn(2) ? this.chance.below(below) : 0;
   }
 
   isByChance(n: number): boolean {
