@@ -46,7 +46,6 @@ export type Action =
         | "stopLeader"
         | "stopKeeper"
         | "continue"
-        | "removeRun"
         | "reusePids"
         | "pidAttack"
         | "hide"
@@ -58,7 +57,15 @@ export type Action =
     | { readonly kind: "crashAt"; readonly calls: number; readonly where: Where }
     /** The next but so many calls of a port see it killed. */
     | { readonly kind: "killAt"; readonly calls: number; readonly what: Victim }
-    | { readonly kind: "busyKeeper"; readonly room: number; readonly ms: number }
+    /** atFence: just before the next is made. */
+    | { readonly kind: "removeRun"; readonly atFence: boolean }
+    /** late: so may be what is told. */
+    | {
+      readonly kind: "busyKeeper";
+      readonly room: number;
+      readonly ms: number;
+      readonly late: boolean;
+    }
     | { readonly kind: "run"; readonly steps: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
@@ -125,12 +132,13 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "stopShim" }),
     () => ({ seed, kind: "stopLeader" }),
     () => ({ seed, kind: "continue" }),
-    () => ({ seed, kind: "removeRun" }),
+    () => ({ seed, kind: "removeRun", atFence: chance.oneIn(3) }),
     () => ({
       seed,
       kind: "busyKeeper",
       room: 1 + chance.below(3),
       ms: chance.pick([0, 0, 10, 100, 1000]),
+      late: chance.oneIn(2),
     }),
     () => ({ seed, kind: "askAgain" }),
     () => ({ seed, kind: "signal" }),
@@ -161,17 +169,13 @@ function drawAction(chance: Chance, index: number): Action {
 }
 
 function drawSubmit(chance: Chance, seed: number, key: string): Action {
-  const child = (): Child => {
-    const clearsEnvironment = chance.oneIn(3);
-    return {
-      // What nobody may find once its shim has been killed ends by itself.
-      lastsMs: chance.oneIn(2) && !clearsEnvironment ? 1e9 : chance.below(9000),
-      ownSession: chance.oneIn(2),
-      ignoresTerm: chance.oneIn(3),
-      forksTwice: chance.oneIn(3),
-      clearsEnvironment,
-    };
-  };
+  const child = (): Child => ({
+    lastsMs: chance.oneIn(2) ? 1e9 : chance.below(5000),
+    ownSession: chance.oneIn(2),
+    ignoresTerm: chance.oneIn(3),
+    forksTwice: chance.oneIn(3),
+    clearsEnvironment: chance.oneIn(3),
+  });
   const plan: Plan = {
     lastsMs: chance.oneIn(3) ? 0 : chance.below(8000),
     exit: chance.oneIn(6)

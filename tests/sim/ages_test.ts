@@ -26,6 +26,8 @@ class Node {
     const nothing = () => {};
     const witness: Witness = {
       onAsked: nothing,
+      onFenced: nothing,
+      onGreeted: nothing,
       onExec: nothing,
       onLeader: nothing,
       onReaped: nothing,

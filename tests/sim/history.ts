@@ -136,10 +136,14 @@ class Player {
       case "continue":
         return this.#continue();
       case "removeRun":
-        return this.#removeRun(chance);
+        if (!action.atFence) return this.#removeRun(chance);
+        world.faults.removesAtFence = true;
+        return;
       case "busyKeeper":
         world.keeperRoom = action.room;
         world.keeperMs = action.ms;
+        world.hadFaults ||= action.late;
+        world.faults.lateNews = action.late;
         return;
       case "reboot":
         truth.hurt();

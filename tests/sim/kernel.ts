@@ -231,3 +231,14 @@ export class Kernel {
     throw new Error("the simulated machine has run out of pids");
   }
 }
+
+/** By descent while its shim lives, whatever it does; afterwards by what it carries. */
+export function canBeFound({ token, cgroup, parent }: Process): boolean {
+  return token !== undefined || cgroup !== undefined || isBelowShim(parent);
+}
+
+export function isBelowShim(parent: Process | undefined): boolean {
+  let at = parent;
+  while (at && at.kind !== "shim") at = at.parent;
+  return at !== undefined;
+}

@@ -7,7 +7,7 @@
 import type { HearShim, ShimNews } from "../../src/ports.ts";
 import type { Life, World } from "./world.ts";
 
-const LATE_MS = 3000;
+const LATE_MS = 10_000;
 
 export class Line {
   #waiting: ShimNews[] = [];

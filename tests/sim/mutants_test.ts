@@ -36,14 +36,15 @@ const MUTANTS: Mutant[] = [
   {
     fault: "an orphaned leader that could not be held in time is not known when it is reaped",
     file: "src/recover/grip.ts",
-    from: "held.leaderPid !== pid",
-    to: "held.leader?.identity.pid !== pid",
+    from: "this.#noteLeader(id, held, leader);\n    held.leader ??= this.#open(leader);",
+    to: "held.leader ??= this.#open(leader);\n" +
+      "    if (held.leader) this.#noteLeader(id, held, leader);",
   },
   {
-    fault: "a claim that is signed while its job is looked at leaves the shim unknown",
+    fault: "a claim that is made while its job is looked at is not looked for again",
     file: "src/recover/survey.ts",
-    from: 'if (now?.kind === "signed") return',
-    to: 'if (now?.kind === "fence") return',
+    from: "if (isSigned(this.#signed(job, told))) return",
+    to: "if (false) return",
   },
   {
     fault: "a bare pid is trusted",
@@ -169,8 +170,8 @@ const MUTANTS: Mutant[] = [
   {
     fault: "a job is told as running before its command is executed",
     file: "src/recover/verdict.ts",
-    from: 'if (isPreparing(job, seen)) return { kind: "keep" };',
-    to: "",
+    from: "isPreparing(job, seen) || isTelling(job, seen)",
+    to: "isTelling(job, seen)",
   },
   {
     fault: "ended jobs are as old as the wall clock says",
@@ -189,6 +190,95 @@ const MUTANTS: Mutant[] = [
     file: "src/supervisor/upkeep.ts",
     from: "supervisor.childrenEnded();\n    supervisor.check((found) => this.#report(found));",
     to: "",
+  },
+  {
+    fault: "a start is sent before the commit of STARTING",
+    file: "src/supervisor/dispatcher.ts",
+    from: "aftermath.then(() => reconciler.start(job.id, attempt, spec, array));",
+    to: "reconciler.start(job.id, attempt, spec, array);",
+  },
+  {
+    fault: "news of one attempt is taken for another",
+    file: "src/recover/grip.ts",
+    from: "if (this.#held.get(id) !== held || held.line !== line) return;",
+    to: "held = this.#held.get(id)!;\n      if (!held) return;",
+  },
+  {
+    fault: "a silent keeper is waited for forever",
+    file: "src/supervisor/starts.ts",
+    from: "if (!isSilent) return",
+    to: "if (!isSilent || keeper) return",
+  },
+  {
+    fault: "an end is journaled although descendants live",
+    file: "src/recover/survey.ts",
+    from: "if (told?.finalUsage ??",
+    to: "if (told?.end ??",
+  },
+  {
+    fault: "descendants that carry no token are not looked for",
+    file: "src/recover/family.ts",
+    from: "descendants.has(p) || ",
+    to: "",
+  },
+  {
+    fault: "a living shim is not waited for that has not said that nobody is left",
+    file: "src/recover/family.ts",
+    from: "(isShimThere || others.some(",
+    to: "(others.some(",
+  },
+  {
+    fault: "a fence makes a missing run directory",
+    file: "tests/sim/disk.ts",
+    from: "if (!this.hasRun(id)) return false;",
+    to: "this.create(id);",
+  },
+  {
+    fault: "a shim claims by rename",
+    file: "tests/sim/disk.ts",
+    from: "if (claims.has(attempt)) return false;",
+    to: 'if (claims.has(attempt) && claim.kind === "fence") return false;',
+  },
+  {
+    fault: "a shim gives the word before its leader's name is on disk",
+    file: "tests/sim/scripts.ts",
+    from: "const pipes: Pipes = {};",
+    to: "const pipes: Pipes = { hasWord: true };",
+  },
+  {
+    fault: "a leader executes its command without its shim's word",
+    file: "tests/sim/scripts.ts",
+    from: "if (!pipes.hasWord) return exit(NOT_STARTED);",
+    to: "",
+  },
+  {
+    fault: "a shim writes its record before its job has ended",
+    file: "tests/sim/scripts.ts",
+    from: "yield* reaping(kernel, self, leader, () => isZombie(leader));",
+    to: "yield* written(kernel, () => (disk.writeExit(id, { exit: exit(0), usage: USAGE, " +
+      "atMs: disk.now() }), true));\n" +
+      "  yield* reaping(kernel, self, leader, () => isZombie(leader));",
+  },
+  {
+    fault: "a shim takes a descendant for its leader",
+    file: "tests/sim/scripts.ts",
+    from: "yield* reaping(kernel, self, leader, () => isZombie(leader));\n" +
+      "  const end = { exit: leader.exit!,",
+    to: "const ended = () => kernel.childrenOf(self).find(isZombie);\n" +
+      "  yield { until: () => ended() !== undefined };\n" +
+      "  const end = { exit: ended()!.exit!,",
+  },
+  {
+    fault: "a shim ends while its job's descendants live",
+    file: "tests/sim/scripts.ts",
+    from: "() => kernel.childrenOf(self).length === 0",
+    to: "() => true",
+  },
+  {
+    fault: "a shim that reaches us is not told to its job",
+    file: "src/recover/grip.ts",
+    from: "return isOurs ? this.#hear(id, held) : undefined;",
+    to: "return undefined;",
   },
 ];
 

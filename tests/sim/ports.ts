@@ -23,7 +23,7 @@ import {
 } from "../../src/ports.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 import { SimulatedKeeper } from "./keeper.ts";
-import type { Process } from "./kernel.ts";
+import { isBelowShim, type Process } from "./kernel.ts";
 import { Died, type Life, type World } from "./world.ts";
 
 export function portsOf(world: World, life: Life) {
@@ -63,7 +63,17 @@ function filesOf(world: World, life: Life): Files {
     exitRecord: call("exitRecord", (id: number) => disk.exitRecord(id)),
     finalUsage: call("finalUsage", (id: number) => disk.finalUsage(id)),
     hasRun: call("hasRun", (id: number) => disk.hasRun(id)),
-    fence: call("fence", (id: number, attempt: number) => disk.fence(id, attempt)),
+    fence: call("fence", (id: number, attempt: number) => {
+      if (world.faults.removesAtFence) {
+        world.faults.removesAtFence = undefined;
+        world.witness.runRemoved(id);
+        disk.removeRun(id);
+      }
+      const hadRun = disk.hasRun(id);
+      const isOurs = disk.fence(id, attempt);
+      world.witness.onFenced(id, hadRun);
+      return isOurs;
+    }),
     removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
     removeRun: call("removeRun", (id: number) => {
       world.witness.onRunRemoved(id);
@@ -172,7 +182,10 @@ class SimulatedProcesses implements Processes {
     const { world, life } = this;
     return world.call(life, "living", () => {
       if (world.faults.noDescriptors) throw new Error(TOO_MANY);
-      return [...world.kernel.processes.values()]
+      const seen = [...world.kernel.processes.values()];
+      // Who is forked while they are read is not among them.
+      if (world.isByChance(4)) world.letGoOn(({ parent }) => isBelowShim(parent));
+      return seen
         .filter((other) => other.state === "alive" && other !== life.process)
         .map(({ pid, startTicks, parent, group, session, token, isBecoming }) => {
           const readable = isBecoming ? undefined : token;

@@ -7,7 +7,7 @@
 import type { ExitStatus } from "../../src/job/exit_status.ts";
 import type { Refusal, ShimNews, ShimStart } from "../../src/ports.ts";
 import { type Disk, DiskFull, NOT_STARTED } from "./disk.ts";
-import type { Kernel, Process, Waiting } from "./kernel.ts";
+import { canBeFound, type Kernel, type Process, type Waiting } from "./kernel.ts";
 
 export interface Child {
   readonly lastsMs: number;
@@ -39,6 +39,7 @@ function planOf(command: readonly string[]): Plan {
 
 const CLAIM_LOST = 97;
 const RETRY_MS = 1000;
+const LOST_MS = 9000;
 const USAGE = { userTimeMs: 10, systemTimeMs: 10 };
 
 type Script = Generator<Waiting, ExitStatus>;
@@ -235,7 +236,15 @@ function startChild(kernel: Kernel, parent: Process, plan: Child): void {
   const child = kernel.fork({ kind: "child", job: parent.job, ignoresTerm }, parent);
   if (ownSession) kernel.setsid(child);
   if (clearsEnvironment) child.token = undefined;
-  child.script = forksTwice ? forkAgain(kernel, child, plan) : sleep(kernel.bootMs + lastsMs);
+  child.script = forksTwice ? forkAgain(kernel, child, plan) : last(kernel, child, lastsMs);
+}
+
+/** What nobody can find ends by itself, or it would stay for ever. */
+function* last(kernel: Kernel, self: Process, lastsMs: number): Script {
+  const beganMs = kernel.bootMs;
+  const isLost = () => !canBeFound(self) && kernel.bootMs >= beganMs + LOST_MS;
+  yield { untilMs: beganMs + lastsMs, orWhen: isLost };
+  return exit(0);
 }
 
 function* forkAgain(kernel: Kernel, self: Process, plan: Child): Script {

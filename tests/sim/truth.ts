@@ -11,7 +11,7 @@ import { mendAllocation } from "../../src/recover/mend_allocation.ts";
 import { mendJob } from "../../src/recover/mend_job.ts";
 import { type ShimStart, SIGCONT, SIGKILL, SIGUSR1 } from "../../src/ports.ts";
 import { NOT_STARTED } from "./disk.ts";
-import type { Process } from "./kernel.ts";
+import { canBeFound, type Process } from "./kernel.ts";
 import type { Outcome } from "../../src/supervisor/changes/several.ts";
 import type { Several } from "./actions.ts";
 import type { Plan } from "./scripts.ts";
@@ -259,6 +259,17 @@ export class Truth implements Witness {
     if (this.pruning && this.pruning === this.world.life) return;
     const ageMs = this.world.realMs - (this.#endedMs.get(id) ?? Infinity);
     this.#must(ageMs >= RETENTION_MS, `job ${id} is pruned ${ageMs} ms after its end`);
+  }
+
+  onFenced(id: number, hadRun: boolean): void {
+    const hasRun = this.world.disk.hasRun(id);
+    this.#must(hadRun || !hasRun, `the fence of job ${id} has made its run directory`);
+  }
+
+  onGreeted(id: number, attempt: number, isHeard: boolean): void {
+    const [row] = this.#all("SELECT attempts FROM jobs WHERE id = ? AND state = 'RUNNING'", id);
+    const isMissed = !isHeard && !this.world.hadFaults && row?.attempts === attempt;
+    this.#must(!isMissed, `the shim of job ${id} reaches us and is not heard`);
   }
 
   onMistake(what: string): void {
@@ -533,12 +544,4 @@ export class Truth implements Witness {
     this.broken ??= new Violation(what);
     throw this.broken;
   }
-}
-
-/** While its shim lives by descent, whatever it does; afterwards by what it carries. */
-function canBeFound({ token, cgroup, parent }: Process): boolean {
-  if (token !== undefined || cgroup !== undefined) return true;
-  let at = parent;
-  while (at && at.kind !== "shim") at = at.parent;
-  return at !== undefined;
 }

@@ -37,12 +37,19 @@ export interface Faults {
   noProcesses?: boolean;
   /** One hint in so many gets lost. */
   loseHints?: number;
+  /** The next fence finds its run directory removed. */
+  removesAtFence?: boolean;
+  /** Half of the news arrive late. */
+  lateNews?: boolean;
   /** These pids cannot be looked at. */
   hidden?: Set<number>;
 }
 
 /** Who watches what the world does. */
 export interface Witness {
+  runRemoved(id: number): void;
+  onFenced(id: number, hadRun: boolean): void;
+  onGreeted(id: number, attempt: number, isHeard: boolean): void;
   /** A start is asked for. */
   onAsked(start: ShimStart): void;
   /** A leader is born; its name is on disk. */
@@ -377,7 +384,8 @@ export class World {
 
   /** How much later it arrives. */
   lateMs(below: number): number {
-    return this.faults.loseHints && this.chance.oneIn(2) ? this.chance.below(below) : 0;
+    const { loseHints, lateNews } = this.faults;
+    return (loseHints || lateNews) && this.chance.oneIn(2) ? this.chance.below(below) : 0;
   }
 
   isByChance(n: number): boolean {
@@ -388,7 +396,11 @@ export class World {
   connect({ id, attempt, token }: ShimStart, shimPid: number): Line | undefined {
     const { life } = this;
     if (!life?.greet || this.isLost()) return undefined;
-    const greet = () => life.greet!({ id, attempt, token, shimPid });
+    const greet = () => {
+      const hear = life.greet!({ id, attempt, token, shimPid });
+      this.witness.onGreeted(id, attempt, hear !== undefined);
+      return hear;
+    };
     return new Line(this, life, `job ${id} attempt ${attempt}, adopted,`, { greet });
   }
 
