@@ -177,6 +177,7 @@ export class Scenario implements AsyncDisposable {
     kill("lost", "claim");
     kill("lost", "proc");
     // A stranger has the pids of one job now; another's shim has never been started.
+    Deno.mkdirSync(`${home.state}/runs/${ledger.id("fenced")}`, { mode: 0o700 });
     home.edit(`
       UPDATE jobs SET ended_at = ended_at - ${PRUNED_S * 2000} WHERE key = 'old';
       UPDATE resource_allocations

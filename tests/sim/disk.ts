@@ -37,7 +37,7 @@ export const NOT_STARTED = 127;
 export class Disk implements Files {
   isFull = false;
   #runs = new Map<number, Run>();
-  #exits = new Map<number, ExitRecord>();
+  #exits = new Map<number, LeaderEnd & { isRefused: boolean }>();
 
   /** `now`: wall clock, ms since 1970. */
   constructor(readonly now: () => number) {}
@@ -65,8 +65,7 @@ export class Disk implements Files {
 
   exitRecord(id: number): ExitRecord | undefined {
     const record = this.#exits.get(id);
-    const isRefused = record?.exit.code === NOT_STARTED;
-    const refusal = isRefused ? this.#runs.get(id)?.refused?.refusal : undefined;
+    const refusal = record?.isRefused ? this.#runs.get(id)?.refused?.refusal : undefined;
     return record && { ...record, refusal };
   }
 
@@ -120,9 +119,9 @@ export class Disk implements Files {
   }
 
   /** Its directory is another than that of its run. */
-  writeExit(id: number, end: LeaderEnd): void {
+  writeExit(id: number, end: LeaderEnd, isRefused: boolean): void {
     this.#mayWrite();
-    this.#exits.set(id, end);
+    this.#exits.set(id, { ...end, isRefused });
   }
 
   /** How a job ended, if its record is there. */

@@ -141,12 +141,12 @@ function* run(
   const isRecordedFirst = ground.isByChance(2);
   if (!isRecordedFirst) kernel.reap(leader);
   yield {};
-  const { refusal } = pipes;
+  const refusal = pipes.hasExecuted ? undefined : pipes.refusal ?? KILLED;
   if (refusal) {
     yield* written(kernel, () => (disk.writeRefused(id, refusal), true));
     yield {};
   }
-  yield* written(kernel, () => (disk.writeExit(id, end), true));
+  yield* written(kernel, () => (disk.writeExit(id, end, refusal !== undefined), true));
   yield {};
   tell(refusal ? { kind: "refused", refusal } : { kind: "ended", end });
   if (isRecordedFirst) kernel.reap(leader);
@@ -158,6 +158,8 @@ function* run(
   yield {};
   return exit(0);
 }
+
+const KILLED: Refusal = { why: "it was killed before it could execute the command", by: "node" };
 
 function isZombie({ state }: Process): boolean {
   return state !== "alive";
