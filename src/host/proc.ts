@@ -3,13 +3,13 @@
 import type { Ground, Observed, ProcessIdentity } from "../job/identity.ts";
 import type { Living } from "../ports.ts";
 import { errno, SystemError } from "./libc.ts";
-import { START_STEPS } from "./shim_script.ts";
 import { readSmallFile } from "./small_file.ts";
 
 interface ProcStat {
   readonly pid: number;
   readonly name: string;
   readonly state: string;
+  readonly parent: number;
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
@@ -22,6 +22,13 @@ interface ProcStat {
 
 const PF_KTHREAD = 0x200000;
 
+/** What a leader is about, by the names that it gives itself (src/keeper/leader.c). */
+const START_STEPS: Readonly<Record<string, string>> = {
+  "holdfast-shim": "preparing its files",
+  "hf:directory": "entering its directory",
+  "hf:command": "looking its command up",
+};
+
 /** Undefined when there is no such process. Throws SystemError. */
 function readStat(pid: number): ProcStat | undefined {
   const text = readSmallFile(`/proc/${pid}/stat`);
@@ -32,6 +39,7 @@ function readStat(pid: number): ProcStat | undefined {
     pid,
     name: text.slice(text.indexOf("(") + 1, text.lastIndexOf(")")),
     state: fields[0]!,
+    parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
@@ -51,6 +59,11 @@ export function observe(pid: number): Observed {
   } catch (error) {
     return { kind: "unreadable", cause: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Undefined when there is no such process. Throws SystemError. */
+export function parentOf(pid: number): number | undefined {
+  return readStat(pid)?.parent;
 }
 
 /** As a person knows it: `123 (sleep, D)`, or the pid alone where nothing more can be read. */
@@ -129,12 +142,6 @@ function isBecoming(pid: number): boolean {
   if (!stat || isOver(stat) || stat.isKernels) return false;
   const [start, end] = stat.environment;
   return end === "0" || start !== end;
-}
-
-/** Children that were started by, or given to, the main thread of this process. */
-export function ownChildren(): number[] | undefined {
-  const text = readUnlessHidden(() => readSmallFile(`/proc/self/task/${Deno.pid}/children`));
-  return text?.split(" ").filter((word) => word !== "").map(Number);
 }
 
 export function readGround(): Ground {

@@ -1,5 +1,5 @@
 /**
- * The real processes: starts shims, looks at, signals, watches and reaps. A pid is signalled only
+ * The real processes: looks at, signals, watches and reaps. A pid is signalled only
  * through a pidfd that was opened before its identity was checked, so a signal reaches the recorded
  * process or nobody.
  */
@@ -7,61 +7,39 @@
 import type { ExitStatus } from "../job/exit_status.ts";
 import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
-import type { Living, Processes, ProcessHandle, Reaped, ShimStart, Spawned } from "../ports.ts";
+import type { Living, Processes, ProcessHandle, Reaped } from "../ports.ts";
+import { killChildren } from "./children.ts";
 import { bytesOf, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
-import {
-  describe,
-  livingProcesses,
-  observe,
-  ownChildren,
-  readGround,
-  zombieStatus,
-} from "./proc.ts";
+import { openPidfd, PIDFD_SIGNAL_PROCESS_GROUP, sendByPidfd } from "./pidfd.ts";
+import { describe, livingProcesses, observe, readGround, zombieStatus } from "./proc.ts";
 import { type Reactor, READABLE } from "./reactor.ts";
-import type { Spawner } from "./spawn.ts";
 
-const SYS_pidfd_send_signal = 424n;
-const SYS_pidfd_open = 434n;
-/** Linux 6.9 (pidfd_send_signal(2)). */
-const PIDFD_SIGNAL_PROCESS_GROUP = 4n;
 /** _IOWR(0xFF, 11, struct pidfd_info) of 64 bytes, include/uapi/linux/pidfd.h, Linux 6.13. */
 const PIDFD_GET_INFO = 0xc040ff0bn;
 /** Linux 6.15. */
 const PIDFD_INFO_EXIT = 1n << 3n;
 const EXIT_STATUS_AT = 60;
 const WNOHANG = 1;
-/** struct rusage (getrusage(2)) in words of 64 bits. */
-const RUSAGE_WORDS = 18, MAXRSS_WORD = 4, RUSAGE_SELF = 0;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 export class HostProcesses implements Processes {
   readonly ground = readGround();
 
-  /** Without a reactor no end is told, without a spawner nothing is started: as for a dry run. */
-  constructor(private readonly reactor?: Reactor, private readonly spawner?: Spawner) {}
-
-  spawn(start: ShimStart, told: (spawned: Spawned) => void): void {
-    const refuse = (cause: unknown) => told({ refused: String(cause), by: "node" });
-    if (this.spawner) void this.spawner.spawn(start).then(told, refuse);
-    else refuse("nothing is started here");
-  }
+  /** Without a reactor no end is told: as for a dry run. */
+  constructor(private readonly reactor?: Reactor) {}
 
   observe = observe;
   describe = describe;
-  children = ownChildren;
   reap = reap;
+  killChildren = killChildren;
 
   living(): Living[] {
     return livingProcesses();
   }
 
   open(identity: ProcessIdentity): ProcessHandle | Exclude<Check, "match"> {
-    const fd = Number(libc.syscall(SYS_pidfd_open, BigInt(identity.pid), 0n, 0n, 0n));
-    if (fd < 0) {
-      const code = lastErrno();
-      if (code === errno.ESRCH || code === errno.EINVAL) return "mismatch";
-      throw new SystemError("pidfd_open", code);
-    }
+    const fd = openPidfd(identity.pid);
+    if (fd === undefined) return "mismatch";
     const check = checkIdentity(identity, observe(identity.pid));
     if (check === "match") return new PidfdHandle(fd, identity, this.reactor);
     libc.close(fd);
@@ -77,7 +55,7 @@ class PidfdHandle implements ProcessHandle {
   ) {}
 
   signal(signal: number): boolean {
-    return send(this.fd, signal, 0n) === 0 || endedElseThrow("pidfd_send_signal");
+    return sendByPidfd(this.fd, signal) === 0 || endedElseThrow("pidfd_send_signal");
   }
 
   signalGroup(signal: number): boolean {
@@ -85,11 +63,11 @@ class PidfdHandle implements ProcessHandle {
   }
 
   holdsItsPid(): boolean {
-    return send(this.fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) === 0 || lastErrno() !== errno.ESRCH;
+    return sendByPidfd(this.fd, 0, PIDFD_SIGNAL_PROCESS_GROUP) === 0 || lastErrno() !== errno.ESRCH;
   }
 
   #signalLedGroup(signal: number): boolean {
-    if (send(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
+    if (sendByPidfd(this.fd, signal, PIDFD_SIGNAL_PROCESS_GROUP) === 0) return true;
     if (lastErrno() !== errno.EINVAL) return endedElseThrow("pidfd_send_signal");
     // Before Linux 6.9. While the leader is there its pid names the group and nothing else.
     if (checkIdentity(this.identity, observe(this.identity.pid)) !== "match") return false;
@@ -131,33 +109,17 @@ export function becomeSubreaper(): void {
 
 /**
  * Reaps every ended child. The runtime waits for no child of its own in this process, since the
- * supervisor starts processes through Spawner alone; so waiting for any child steals nothing.
+ * supervisor starts processes by posix_spawn alone; so waiting for any child steals nothing.
  */
 function reap(): Reaped[] {
   const status = new Int32Array(1);
-  const bytes = new Uint8Array(status.buffer);
-  const rusage = new BigInt64Array(RUSAGE_WORDS);
+  const bytes = bytesOf(status);
   const reaped: Reaped[] = [];
   for (;;) {
-    const pid = libc.wait4(-1, bytes, WNOHANG, bytesOf(rusage));
+    const pid = libc.waitpid(-1, bytes, WNOHANG);
     if (pid <= 0) return reaped;
-    reaped.push({ pid, exit: fromWaitStatus(status[0]!), maxMemory: childMemory(rusage) });
+    reaped.push({ pid, exit: fromWaitStatus(status[0]!) });
   }
-}
-
-/**
- * A child shares our memory until it executes its program, and the kernel counts that as its own
- * (exec_mmap in fs/exec.c): only what is more than we have ever had is told for certain.
- */
-function childMemory(child: BigInt64Array): number | undefined {
-  const own = new BigInt64Array(RUSAGE_WORDS);
-  libc.getrusage(RUSAGE_SELF, bytesOf(own));
-  const kibibytes = child[MAXRSS_WORD]!;
-  return kibibytes > own[MAXRSS_WORD]! ? Number(kibibytes) * 1024 : undefined;
-}
-
-function send(fd: number, signal: number, flags: bigint): number {
-  return Number(libc.syscall(SYS_pidfd_send_signal, BigInt(fd), BigInt(signal), 0n, flags));
 }
 
 function endedElseThrow(call: string): false {

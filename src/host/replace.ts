@@ -1,15 +1,12 @@
-/** Replacing this program, keeping the process: by its newer self, or by a job in a new session. */
+/** Replacing this program by its newer self, keeping the process. */
 
 import { resolve } from "node:path";
-import { cString, cStringArray, errorText, lastErrno, libc, SystemError } from "./libc.ts";
-
-const SIGNAL_ACTION_BYTES = 256, SIGNAL_SET_BYTES = 128;
-const SIG_SETMASK = 2;
-const LAST_SIGNAL = 64;
+import { cString, cStringArray, lastErrno, libc, SystemError } from "./libc.ts";
 
 /** Where this program was when it began: what is there later is its successor. */
 export const OWN_PATH = Deno.execPath();
 
+/** Where relative paths of our words and variables begin. */
 const STARTED_IN = Deno.cwd();
 const PATH_VARIABLES = [
   "HOLDFAST_STATE_DIR",
@@ -29,17 +26,16 @@ export interface Execution {
   readonly directory: string;
 }
 
-/** As we were called. The runtime cannot start in a directory that has been removed. */
+/** As we were called, with what was relative made absolute: the supervisor stands in `/`. */
 export function ownExecution(): Execution {
   const called = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1);
   const variables = Object.entries(Deno.env.toObject());
-  const isLost = isDirectoryLost();
   return {
-    argv: isLost ? called.map(withAbsoluteConfig) : called,
+    argv: called.map(withAbsoluteConfig),
     environment: variables.map(([name, value]) =>
-      `${name}=${isLost && PATH_VARIABLES.includes(name) ? absolute(value) : value}`
+      `${name}=${PATH_VARIABLES.includes(name) ? absolute(value) : value}`
     ),
-    directory: isLost ? "/" : ".",
+    directory: "/",
   };
 }
 
@@ -53,15 +49,6 @@ export function replaceSelf(): never {
   throw new SystemError(`execve ${OWN_PATH}`, lastErrno());
 }
 
-function isDirectoryLost(): boolean {
-  try {
-    Deno.cwd();
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 /** Of the flags only this one may name a relative path. */
 function withAbsoluteConfig(word: string, at: number, words: readonly string[]): string {
   const inline = "--config=";
@@ -71,16 +58,4 @@ function withAbsoluteConfig(word: string, at: number, words: readonly string[]):
 
 function absolute(path: string): string {
   return path === "" || path.startsWith("/") ? path : resolve(STARTED_IN, path);
-}
-
-/** What setsid(1) does, for machines without it. Returns only with why it could not. */
-export function executeInSession(command: readonly string[]): string {
-  libc.setsid();
-  // All zero is SIG_DFL, no flags; the runtime ignores SIGPIPE, and a job must not.
-  const byDefault = new Uint8Array(SIGNAL_ACTION_BYTES);
-  for (let signal = 1; signal <= LAST_SIGNAL; signal++) libc.sigaction(signal, byDefault, null);
-  libc.sigprocmask(SIG_SETMASK, new Uint8Array(SIGNAL_SET_BYTES), null);
-  const argv = cStringArray(command);
-  libc.execvp(cString(command[0]!), argv.array);
-  return `${command[0]}: ${errorText(lastErrno())}`;
 }

@@ -4,13 +4,19 @@ import { bytesOf, libc, must } from "./libc.ts";
 
 const RLIMIT_NOFILE = 7;
 
-/** Raises our soft limit to the hard one. Returns the soft limit before, which jobs shall have. */
-export function raiseFileLimit(): number {
+/** `soft`: what jobs shall have. */
+export interface FileLimit {
+  readonly soft: number;
+  readonly hard: bigint;
+}
+
+/** Raises our soft limit to the hard one. Returns what it was before. */
+export function raiseFileLimit(): FileLimit {
   const limit = new BigUint64Array(2);
   must("prlimit", libc.prlimit(0, RLIMIT_NOFILE, null, bytesOf(limit)));
-  const before = Number(limit[0]);
-  setSoftFileLimit(Number(limit[1]));
-  return before;
+  const [soft, hard] = [Number(limit[0]), limit[1]!];
+  setSoftFileLimit(Number(hard));
+  return { soft, hard };
 }
 
 export function setSoftFileLimit(soft: number): void {

@@ -1,16 +1,18 @@
 /** The files of runs in a state directory: `runs/<id>/` and `exits/<id>`. */
 
 import type { ProcessIdentity } from "../job/identity.ts";
-import type { Claim, ExitRecord, Files } from "../ports.ts";
+import type { Usage } from "../job/job.ts";
+import type { Claim, ExitRecord, Files, Refusal } from "../ports.ts";
 import {
   claimName,
   FENCE,
-  NOT_STARTED,
   parseClaim,
-  parseExitRecord,
+  parseEndRecord,
   parseProc,
-} from "./shim_script.ts";
+  parseUsage,
+} from "./run_records.ts";
 import { readSmallFile } from "./small_file.ts";
+import { parseRefused, refusalOf } from "./start_refusal.ts";
 
 export class RunFiles implements Files {
   readonly #runs: string;
@@ -49,25 +51,43 @@ export class RunFiles implements Files {
 
   exitRecord(id: number): ExitRecord | undefined {
     const path = this.#exitPath(id);
-    const record = parseExitRecord(readSmallFile(path) ?? "");
+    const record = parseEndRecord(readSmallFile(path) ?? "");
     if (!record) return undefined;
-    const refusal = record.status === NOT_STARTED ? this.#refusal(id) : undefined;
-    return { ...record, refusal, atMs: modifiedAtMs(path) ?? Date.now() };
+    const { exit, usage, isRefused, isOfShell, atMs } = record;
+    const refusal = isRefused ? this.#refusal(id, isOfShell) : undefined;
+    return { exit, usage, refusal, atMs: atMs ?? modifiedAtMs(path) ?? Date.now() };
+  }
+
+  /** A record that is final makes a second file needless. */
+  finalUsage(id: number): Usage | undefined {
+    const usage = parseUsage(readSmallFile(`${this.#runs}/${id}/usage`) ?? "");
+    if (usage) return usage;
+    const record = parseEndRecord(readSmallFile(this.#exitPath(id)) ?? "");
+    return record?.isFinal ? record.usage : undefined;
+  }
+
+  hasRun(id: number): boolean {
+    return isThere(`${this.#runs}/${id}`);
   }
 
   /** The link makes a claim that is never seen empty. */
   fence(id: number, attempt: number): boolean {
-    this.create(id);
     const claim = this.#claimPath(id, attempt);
     const ours = `${claim}.fence`;
-    Deno.writeTextFileSync(ours, FENCE);
+    try {
+      Deno.writeTextFileSync(ours, FENCE);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
     try {
       Deno.linkSync(ours, claim);
     } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       return this.claim(id, attempt)?.kind === "fence";
     } finally {
-      Deno.removeSync(ours);
+      remove(ours, { recursive: false });
     }
     return true;
   }
@@ -88,8 +108,12 @@ export class RunFiles implements Files {
     return ids(this.#exits);
   }
 
-  #refusal(id: number): string | undefined {
-    return readSmallFile(`${this.#runs}/${id}/refused`)?.trimEnd();
+  /** A shell shim wrote it in words; where it wrote none its command has ended by itself. */
+  #refusal(id: number, isOfShell: boolean): Refusal | undefined {
+    const text = readSmallFile(`${this.#runs}/${id}/refused`);
+    if (isOfShell) return text === undefined ? undefined : { why: text.trimEnd(), by: "job" };
+    const step = parseRefused(text ?? "");
+    return step ? refusalOf(step) : { why: "nothing was executed", by: "node" };
   }
 
   #claimPath(id: number, attempt: number): string {
@@ -110,6 +134,15 @@ function modifiedAtMs(path: string): number | undefined {
     return Deno.statSync(path).mtime?.getTime();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

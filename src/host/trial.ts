@@ -10,7 +10,7 @@ import { posixSpawn } from "./posix_spawn.ts";
 import { observe } from "./proc.ts";
 import type { HostProcesses } from "./processes.ts";
 import type { Execution } from "./replace.ts";
-import { fileActions, spawnAttributes } from "./spawn.ts";
+import { fileActions, spawnAttributes } from "./spawn_options.ts";
 
 const PATIENCE_MS = 10_000;
 const SIGKILL = 9;

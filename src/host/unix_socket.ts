@@ -1,9 +1,14 @@
-/** Unix stream sockets by FFI, since the runtime's own do not tell who the peer is. Non-blocking. */
+/**
+ * Unix sockets by FFI, since the runtime's own tell not who the peer is and pass no descriptors.
+ * Non-blocking; of streams, or of packets that arrive whole.
+ */
 
 import { bytesOf, cString, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
 
 export const AF_UNIX = 1;
+export const SOCK_SEQPACKET = 5;
 const SOCK_STREAM = 1, NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+export const PACKET_FLAGS = SOCK_SEQPACKET | NONBLOCK_CLOEXEC;
 const SOL_SOCKET = 1, SO_PEERCRED = 17, MSG_NOSIGNAL = 0x4000;
 const PATH_BYTES = 108, BACKLOG = 512;
 const SOCKET_MODE = 0o666;
@@ -16,6 +21,8 @@ export interface Peer {
 
 export interface Listener {
   readonly fd: number;
+  /** Whether its path leads to it. */
+  isReachable(): boolean;
   /** Before it is closed: only then its inode cannot have become another's. */
   removePath(): void;
 }
@@ -30,13 +37,23 @@ export function listenUnix(path: string): Listener {
   const temporary = `${path}.${Deno.pid}`;
   const address = addressOf(temporary);
   const fd = must("socket", newSocket());
-  removeLeftover(temporary);
-  must(`bind ${temporary}`, libc.bind(fd, address, address.length));
-  Deno.chmodSync(temporary, SOCKET_MODE);
-  must("listen", libc.listen(fd, BACKLOG));
-  const own = Deno.lstatSync(temporary);
-  Deno.renameSync(temporary, path);
-  return { fd, removePath: () => removeIfStill(path, own) };
+  let own: Deno.FileInfo;
+  try {
+    removeLeftover(temporary);
+    must(`bind ${temporary}`, libc.bind(fd, address, address.length));
+    Deno.chmodSync(temporary, SOCKET_MODE);
+    must("listen", libc.listen(fd, BACKLOG));
+    own = Deno.lstatSync(temporary);
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  return {
+    fd,
+    isReachable: () => leadsTo(path, own),
+    removePath: () => removeIfStill(path, own),
+  };
 }
 
 /** Throws an Error when the path is too long. */
@@ -58,6 +75,20 @@ export function newSocket(): number {
   return libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0);
 }
 
+/** A link in its place will do. */
+function leadsTo(path: string, own: Deno.FileInfo): boolean {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return dev === own.dev && ino === own.ino;
+  } catch {
+    return false;
+  }
+}
+
+export function newPacketSocket(): number {
+  return libc.socket(AF_UNIX, PACKET_FLAGS, 0);
+}
+
 function removeIfStill(path: string, own: Deno.FileInfo): void {
   try {
     const { dev, ino } = Deno.lstatSync(path);
@@ -76,13 +107,18 @@ function removeLeftover(path: string): void {
   }
 }
 
-/** The next waiting connection; undefined when there is none. Throws SystemError, as EMFILE. */
+/**
+ * The next waiting connection; undefined when there is none. Throws SystemError when one cannot be
+ * taken, as for want of descriptors or memory.
+ */
 export function accept(listener: number): number | undefined {
-  const fd = libc.accept4(listener, null, null, NONBLOCK_CLOEXEC);
-  if (fd >= 0) return fd;
-  const code = lastErrno();
-  if (code === errno.EMFILE || code === errno.ENFILE) throw new SystemError("accept4", code);
-  return undefined;
+  for (;;) {
+    const fd = libc.accept4(listener, null, null, NONBLOCK_CLOEXEC);
+    if (fd >= 0) return fd;
+    const code = lastErrno();
+    if (code === errno.EAGAIN) return undefined;
+    if (code !== errno.EINTR && code !== errno.ECONNABORTED) throw new SystemError("accept4", code);
+  }
 }
 
 /** Who connected, as the kernel saw it then (unix(7)). */
@@ -113,4 +149,51 @@ export function send(fd: number, bytes: Uint8Array<ArrayBuffer>): number | "end"
 
 function isTransient(code: number): boolean {
   return code === errno.EAGAIN || code === errno.EINTR;
+}
+
+const SCM_RIGHTS = 1;
+/** struct msghdr, iovec and cmsghdr of 64 bits, little-endian (recvmsg(2), cmsg(3)). */
+const MSGHDR_BYTES = 56, IOVEC_BYTES = 16, CMSGHDR_BYTES = 16;
+const MAX_DESCRIPTORS = 2, DESCRIPTOR_BYTES = 4;
+
+/** Sends packets with descriptors (unix(7)). Its memory is made once. */
+export class DescriptorMessage {
+  readonly #memory = new Uint8Array(
+    MSGHDR_BYTES + IOVEC_BYTES + CMSGHDR_BYTES + MAX_DESCRIPTORS * DESCRIPTOR_BYTES,
+  );
+  readonly #view = new DataView(this.#memory.buffer);
+  #bytes: ArrayBuffer | undefined;
+  #address = 0n;
+
+  constructor() {
+    const base = addressOfMemory(this.#memory);
+    this.#view.setBigUint64(16, base + BigInt(MSGHDR_BYTES), true);
+    this.#view.setBigUint64(24, 1n, true);
+    this.#view.setBigUint64(32, base + BigInt(MSGHDR_BYTES + IOVEC_BYTES), true);
+    const control = MSGHDR_BYTES + IOVEC_BYTES;
+    this.#view.setInt32(control + 8, SOL_SOCKET, true);
+    this.#view.setInt32(control + 12, SCM_RIGHTS, true);
+  }
+
+  /** At least one descriptor and at most two. Returns 0, or the number of an error. */
+  send(fd: number, bytes: Uint8Array<ArrayBuffer>, descriptors: readonly number[]): number {
+    const view = this.#view, control = MSGHDR_BYTES + IOVEC_BYTES;
+    if (bytes.buffer !== this.#bytes) {
+      this.#bytes = bytes.buffer;
+      this.#address = addressOfMemory(new Uint8Array(bytes.buffer));
+    }
+    view.setBigUint64(MSGHDR_BYTES, this.#address + BigInt(bytes.byteOffset), true);
+    view.setBigUint64(MSGHDR_BYTES + 8, BigInt(bytes.length), true);
+    const length = BigInt(CMSGHDR_BYTES + descriptors.length * DESCRIPTOR_BYTES);
+    view.setBigUint64(40, (length + 7n) & ~7n, true);
+    view.setBigUint64(control, length, true);
+    descriptors.forEach((descriptor, i) =>
+      view.setInt32(control + CMSGHDR_BYTES + i * DESCRIPTOR_BYTES, descriptor, true)
+    );
+    return Number(libc.sendmsg(fd, this.#memory, MSG_NOSIGNAL)) < 0 ? lastErrno() : 0;
+  }
+}
+
+function addressOfMemory(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }

@@ -26,6 +26,8 @@ export interface JobRecord {
   readonly submittedAtMs: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
+  /** ms from start to end by the boot clock, where known. */
+  readonly elapsedMs?: number;
 }
 
 export interface EventRecord {
@@ -43,7 +45,7 @@ export type Row = Record<string, any>;
 export const JOB_COLUMNS = `
   jobs.id, spec, uid, state, attempts, stopping, stopping_boot_ms, adopted, reason, message, exit_code,
   core_dumped, user_time_ms, system_time_ms, max_memory, read_bytes, written_bytes,
-  submitted_at, started_at, ended_at, held, array_id, array_index, array_size, cgroup, cpu_set,
+  submitted_at, submitted_ahead, started_at, ended_at, elapsed_ms, held, array_id, array_index, array_size, cgroup, cpu_set,
   process_id, process_start_ticks, shim_process_id, shim_start_ticks,
   boot_id, pid_namespace, token, released`;
 
@@ -70,6 +72,7 @@ export function jobRecord(row: Row): JobRecord {
     submittedAtMs: row.submitted_at,
     startedAtMs: row.started_at ?? undefined,
     endedAtMs: row.ended_at ?? undefined,
+    elapsedMs: row.elapsed_ms ?? undefined,
   };
 }
 
@@ -111,6 +114,7 @@ export function liveJob(row: Row): LiveJob {
     demand: demandOf(parsed(row, "spec"), arrayPlace(row)),
     attempts: row.attempts,
     submittedAtMs: row.submitted_at,
+    aheadMs: row.submitted_ahead,
   };
   if (row.state === "QUEUED") return { ...common, state: "QUEUED", held: row.held === 1 };
   const started = { ...common, attempt: attempt(row), stopping: stopping(row) };

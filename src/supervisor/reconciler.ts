@@ -120,7 +120,7 @@ export class Reconciler {
         case "askFamily":
           return this.#askFamily(job, step.members);
         case "killFamily":
-          return this.#killFamily(job, step.members);
+          return this.#killFamily(job, seen, step.members);
       }
     }
   }
@@ -324,7 +324,11 @@ export class Reconciler {
     });
   }
 
-  #killFamily(job: StartedJob, members: readonly ProcessIdentity[]): void {
+  #killFamily(
+    job: StartedJob,
+    { shim, shimIdentity }: Evidence,
+    members: readonly ProcessIdentity[],
+  ): void {
     const { id } = job;
     const progress = this.#progress.get(id) ?? NO_PROGRESS;
     const { aftermath, cgroups, clock, grip, processes } = this.parts;
@@ -336,6 +340,7 @@ export class Reconciler {
       grip.leaderHandle(id)?.signalGroup(SIGKILL);
       const cgroup = cgroupOf(job, cgroups);
       if (cgroup !== undefined) cgroups?.kill(cgroup);
+      else if (shim === "match" && shimIdentity) processes.killChildren(shimIdentity);
     });
   }
 }

@@ -6,20 +6,25 @@
 import { assert, assertEquals } from "../assert.ts";
 import type { Job } from "../../src/varlink/interface.ts";
 import { GROUNDS, type JobGround } from "./grounds.ts";
-import { Home, isAlive, until } from "./home.ts";
+import { Home, IS_ROOT, isAlive, until } from "./home.ts";
+
+const NOBODY = 65534;
 
 interface Escaper {
   readonly name: string;
   /** Shell that starts it; each of its processes writes its pid to `file` when it is where it wants to be. */
   readonly start: (file: string) => string;
   readonly processes?: number;
-  /** Nothing but a cgroup can find it. */
-  readonly needsCgroup?: boolean;
 }
 
 const sleeper = (file: string) => `echo $$ >>${file}; exec sleep 1000`;
 const perl = (script: string) => `perl -e '${script}' &`;
 const note = (file: string) => `open(F, ">>", "${file}"); syswrite(F, "$$\\n"); close(F);`;
+
+/** It forks twice, and changes its session, its name and its directory. */
+const DISGUISED = (file: string) =>
+  `perl -e 'use POSIX; $0 = "kworker/0:1"; exit if fork; setsid; exit if fork; chdir "/";
+    POSIX::close($_) for 0..255; ${note(file)} sleep 1000'`;
 
 const ESCAPERS: readonly Escaper[] = [
   { name: "a child", start: (file) => `sh -c '${sleeper(file)}' &` },
@@ -46,7 +51,10 @@ const ESCAPERS: readonly Escaper[] = [
   {
     name: "a process that clears its environment in a session of its own",
     start: (file) => `env -i setsid sh -c '${sleeper(file)}' &`,
-    needsCgroup: true,
+  },
+  {
+    name: "a process that nobody could know any more",
+    start: (file) => `env -i ${DISGUISED(file)} &`,
   },
   {
     name: "a process that ignores SIGTERM",
@@ -69,15 +77,13 @@ const ESCAPERS: readonly Escaper[] = [
       perl(`use POSIX; $SIG{TERM} = "IGNORE"; for (1..3) { next if fork; ${note(file)}
         while (1) { exit if fork; setsid } }`),
     processes: 3,
-    needsCgroup: true,
   },
 ];
 
 for (const makeGround of GROUNDS) {
   using described = makeGround();
-  const { name, hasCgroups } = described;
+  const { name } = described;
   for (const escaper of ESCAPERS) {
-    if (escaper.needsCgroup && !hasCgroups) continue;
     Deno.test(`with ${name} ${escaper.name} does not outlive its job`, async () => {
       using ground = makeGround();
       await using home = new Home();
@@ -105,6 +111,40 @@ for (const makeGround of GROUNDS) {
       assertEquals((await home.status(bystander)).state, "RUNNING");
     });
   }
+}
+
+Deno.test({
+  name: "for an ordinary user without cgroups a job that is over at once leaves nobody behind",
+  ignore: !IS_ROOT,
+  fn: async () => {
+    await using home = new Home();
+    Deno.chownSync(home.directory, NOBODY, NOBODY);
+    const wrapper = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+    home.launch(["--cgroup", "off"], wrapper);
+    await until("a supervisor answers", () => home.answers());
+    for (const then of ["exit 3", "kill -9 $$"]) {
+      const file = `${home.directory}/escaped`;
+      Deno.writeTextFileSync(file, "");
+      Deno.chownSync(file, NOBODY, NOBODY);
+      const id = await home.submit(`env -i ${DISGUISED(file)}; ${then}`, { grace: 1 });
+      const job = await home.wait(id);
+      assertEquals(endOf(job), then.startsWith("exit") ? "FAILED exit 3:0" : "FAILED signal 0:9");
+      assertEquals(home.lines("escaped").map(Number).filter(isAlive), []);
+      assertEquals(disguisedOf(NOBODY), [], "one that had not told its pid yet is left");
+    }
+  },
+});
+
+/** Processes of a user that call themselves so. */
+function disguisedOf(uid: number): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return Deno.statSync(`/proc/${pid}`).uid === uid &&
+        Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith("kworker/0:1") && isAlive(pid);
+    } catch {
+      return false;
+    }
+  });
 }
 
 class Escape implements AsyncDisposable {

@@ -75,7 +75,10 @@ function filesOf(world: World, life: Life): Files {
       return isOurs;
     }),
     removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
-    removeRun: call("removeRun", (id: number) => disk.removeRun(id)),
+    removeRun: call("removeRun", (id: number) => {
+      world.witness.onRunRemoved(id);
+      disk.removeRun(id);
+    }),
     runIds: call("runIds", () => disk.runIds()),
     exitIds: call("exitIds", () => disk.exitIds()),
   };
@@ -88,6 +91,7 @@ function filesOf(world: World, life: Life): Files {
 function logsOf(world: World, life: Life): LogFiles {
   return {
     look: () => undefined,
+    isLost: () => false,
     cut: () => unused(),
     // So many looks at the disk would only take time.
     space: () => undefined,
@@ -195,6 +199,22 @@ class SimulatedProcesses implements Processes {
             isBecoming,
           };
         });
+    });
+  }
+
+  killChildren(shim: ProcessIdentity): void {
+    const { world, life } = this;
+    return world.call(life, `killChildren ${shim.pid}`, () => {
+      const { kernel } = world;
+      const parent = kernel.processes.get(shim.pid);
+      if (parent?.startTicks !== shim.startTicks || parent.state !== "alive") return;
+      const alive = () => kernel.childrenOf(parent).filter(({ state }) => state === "alive");
+      for (let children; (children = alive()).length > 0;) {
+        for (const child of children) {
+          world.witness.onSignal(child, SIGKILL);
+          kernel.signal(child, SIGKILL);
+        }
+      }
     });
   }
 

@@ -1,0 +1,77 @@
+/*
+ * The keeper: forks shims for one supervisor, and ends with it. It is executed in the state directory
+ * with its socket as KEEPER_SOCKET, /dev/null as its standard streams, and room to write its shims'
+ * names in its arguments and environment (see src/host/keeper_process.ts).
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "leader.h"
+#include "message.h"
+#include "news.h"
+#include "refuse.h"
+#include "shim.h"
+#include "signals.h"
+
+#define KEEPER_SOCKET 3
+
+static void tell_not_forked(int line, enum stage stage, int error)
+{
+	struct news news = {.kind = NOT_FORKED, .stage = (int)stage, .error = error};
+	tell_once(line, &news, NULL);
+}
+
+static void handle(const struct message *message)
+{
+	struct start start;
+	int error = message->error ? message->error
+	                           : read_start(&start, message->bytes, message->length);
+	if (error != 0) {
+		tell_not_forked(message->line, STAGE_MESSAGE, error);
+		return;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(KEEPER_SOCKET);
+		run_shim(&start, message->line);
+	}
+	if (pid < 0)
+		tell_not_forked(message->line, STAGE_FORK, errno);
+}
+
+/* Ended shims are reaped by the kernel: what they know they have written down. */
+static void prepare(char **argv, char **envp)
+{
+	block_signals();
+	default_signals();
+	signal(SIGCHLD, SIG_IGN);
+	fcntl(KEEPER_SOCKET, F_SETFD, FD_CLOEXEC);
+	syscall(SYS_close_range, KEEPER_SOCKET + 1, ~0u, 0);
+	umask(077);
+	prctl(PR_SET_NAME, "holdfast-keeper");
+	remember_place(argv, envp);
+	read_own_oom_score();
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	(void)argc;
+	prepare(argv, envp);
+	struct message message;
+	while (receive(KEEPER_SOCKET, &message)) {
+		/* Without a line nobody would know of it. */
+		if (message.line >= 0) {
+			handle(&message);
+			close(message.line);
+		}
+		release_message();
+	}
+	_exit(0);
+}

@@ -1,0 +1,16 @@
+/*
+ * The shim of one job: it outlives the keeper and the supervisor, runs the job at most once, and
+ * records how it has ended. The contract is in ARCHITECTURE.md.
+ */
+
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <stdnoreturn.h>
+
+#include "start.h"
+
+/* In a process of its own, which stands in the state directory. `line`: see open_line. */
+noreturn void run_shim(const struct start *start, int line);
+
+#endif
