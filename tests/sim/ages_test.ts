@@ -26,6 +26,7 @@ class Node {
     const nothing = () => {};
     const witness: Witness = {
       onAsked: nothing,
+      onRunLost: nothing,
       onFenced: nothing,
       onGreeted: nothing,
       onExec: nothing,

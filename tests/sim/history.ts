@@ -385,7 +385,7 @@ class Player {
     if (ids.length === 0) return;
     const id = chance.pick(ids);
     world.tell(`the run directory of job ${id} is removed`);
-    truth.runRemoved(id);
+    truth.onRunLost(id);
     world.disk.removeRun(id);
   }
 

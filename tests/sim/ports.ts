@@ -66,7 +66,7 @@ function filesOf(world: World, life: Life): Files {
     fence: call("fence", (id: number, attempt: number) => {
       if (world.faults.removesAtFence) {
         world.faults.removesAtFence = undefined;
-        world.witness.runRemoved(id);
+        world.witness.onRunLost(id);
         disk.removeRun(id);
       }
       const hadRun = disk.hasRun(id);

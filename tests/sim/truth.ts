@@ -182,7 +182,7 @@ export class Truth implements Witness {
     for (const fact of this.facts.values()) if (which(fact)) fact.isHurt = true;
   }
 
-  runRemoved(id: number): void {
+  onRunLost(id: number): void {
     this.hurt((fact) => fact.id === id);
     const fact = this.ofId(id);
     if (fact) fact.isRunRemoved = true;

@@ -49,7 +49,7 @@ export interface Faults {
 
 /** Who watches what the world does. */
 export interface Witness {
-  runRemoved(id: number): void;
+  onRunLost(id: number): void;
   onFenced(id: number, hadRun: boolean): void;
   onGreeted(id: number, attempt: number, isHeard: boolean): void;
   /** A start is asked for. */
