@@ -35,6 +35,8 @@ export interface Faults {
   journal?: { readonly kind: JournalFault; left: number };
   noDescriptors?: boolean;
   noProcesses?: boolean;
+  /** ms since boot */
+  noProcessesTillMs?: number;
   /** One hint in so many gets lost. */
   loseHints?: number;
   /** The next fence finds its run directory removed. */
@@ -374,6 +376,11 @@ export class World {
   /** Something that does not get lost, in any order. */
   event(life: Life, go: () => void): void {
     if (!life.isDead) this.#hints.push(go);
+  }
+
+  get canFork(): boolean {
+    const { noProcesses, noProcessesTillMs = 0 } = this.faults;
+    return !noProcesses && this.kernel.bootMs >= noProcessesTillMs;
   }
 
   /** Whether what is told now gets lost. */
