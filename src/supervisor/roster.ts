@@ -9,6 +9,7 @@ import {
   isStarted,
   type Job,
   type LiveJob,
+  nameOfJob,
   type QueuedJob,
   type StartedJob,
   transition,
@@ -17,7 +18,6 @@ import type { Log } from "../job/log.ts";
 import { type ArrayMember, nameOf } from "../job/job_array.ts";
 import type { Clock } from "../ports.ts";
 import type { Journal, Submission } from "../store/journal.ts";
-import { demandOf } from "../store/records.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { Allocations } from "./allocations.ts";
 import type { Lane } from "./lanes.ts";
@@ -34,7 +34,7 @@ export interface RosterParts {
 }
 
 /** A new job. */
-export type Member = Pick<QueuedJob, "id" | "demand">;
+export type Member = Pick<QueuedJob, "id" | "demand" | "index">;
 
 export class Roster {
   readonly #live = new Map<number, LiveJob>();
@@ -102,7 +102,8 @@ export class Roster {
 
   /** As people call it. */
   nameOf(id: number): string {
-    return nameOf(id, this.#live.get(id)?.demand.array ?? this.parts.journal.job(id)?.array);
+    const job = this.#live.get(id);
+    return job ? nameOfJob(job) : nameOf(id, this.parts.journal.job(id)?.array);
   }
 
   /** Lets those start whose time has come. Returns when the next one's does, wall clock ms. */
@@ -124,7 +125,7 @@ export class Roster {
     const { journal, aftermath } = this.parts;
     const { id, event } = journal.insertJob(submission);
     aftermath.tell(event);
-    this.enter([{ id, demand: demandOf(submission.spec) }], submission);
+    this.enter([{ id, demand: journal.demands.of(submission.spec) }], submission);
     return id;
   }
 
@@ -134,17 +135,17 @@ export class Roster {
     { spec, atMs }: Submission,
   ): void {
     const on = spec.after.filter((other) => this.#live.has(other));
-    for (const { id, demand } of members) {
-      const held = spec.hold ?? false;
-      const queued = {
+    const held = spec.hold ?? false;
+    for (const { id, demand, index } of members) {
+      const job = this.#inOrder<QueuedJob>({
         id,
         demand,
+        index,
         attempts: 0,
         submittedAtMs: atMs,
         state: "QUEUED",
         held,
-      } as const;
-      const job = this.#inOrder<QueuedJob>(queued);
+      });
       this.#live.set(id, job);
       this.#queue.add(job, on);
     }
@@ -220,8 +221,11 @@ export class Roster {
   }
 
   #inOrder<J extends LiveJob>(job: J): J {
-    this.#submittedAtMs = Math.max(this.#submittedAtMs, job.submittedAtMs);
-    return { ...job, submittedAtMs: this.#submittedAtMs };
+    if (job.submittedAtMs < this.#submittedAtMs) {
+      return { ...job, submittedAtMs: this.#submittedAtMs };
+    }
+    this.#submittedAtMs = job.submittedAtMs;
+    return job;
   }
 
   #tell(job: Job, change: Change): void {
