@@ -9,6 +9,7 @@ import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { takeLock } from "./host/lock.ts";
 import { notify } from "./host/notify.ts";
+import { releaseProgramPages } from "./host/program_pages.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
@@ -114,10 +115,14 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
     // Of threads that have come since.
     takeShortSlices();
     upkeep.check();
+    releaseProgramPages();
   }, config.check_interval * 1000);
   void reactor.run();
   // Once the thread that waits for descriptors is there.
-  setTimeout(takeShortSlices);
+  setTimeout(() => {
+    takeShortSlices();
+    releaseProgramPages();
+  });
   const ending = await untilEnd(supervisor, {
     isBurst,
     terminates: isInit || config.on_stop === "terminate",
