@@ -4,16 +4,18 @@
  */
 
 import { userInfo } from "node:os";
-import { prepare } from "./directories.ts";
+import { dirname } from "node:path";
+import { prepare, remaker } from "./directories.ts";
 import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { takeLock } from "./host/lock.ts";
-import { notify } from "./host/notify.ts";
+import { notify, watchdogMs } from "./host/notify.ts";
 import { releaseProgramPages } from "./host/program_pages.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
-import { claimSocket } from "./host/socket_claim.ts";
+import { ignoreAsAtStart, prepareSignals } from "./host/signals.ts";
+import { SocketClaim } from "./host/socket_claim.ts";
 import { tryProgram } from "./host/trial.ts";
 import { makeParts } from "./node_parts.ts";
 import { catchUp } from "./recover/older_journal.ts";
@@ -25,6 +27,7 @@ import type { NotReplaced } from "./varlink/interface.ts";
 import { onUncaught } from "./uncaught.ts";
 import { HoldfastService } from "./varlink/service.ts";
 import { Server } from "./varlink/server.ts";
+import { SocketKeeper } from "./varlink/socket_keeper.ts";
 import { Streams } from "./varlink/streams.ts";
 import { time } from "./varlink/wire.ts";
 import { version } from "./version.ts";
@@ -32,12 +35,26 @@ import { version } from "./version.ts";
 /** The flag with which a successor is asked whether it could start here. */
 const CHECK = "--check";
 
+/** How long the end waits for whoever reads the log. */
+const LAST_WORDS_MS = 1000;
+
 /** Runs the supervisor until it is told to end. Throws, for people, what keeps it from starting. */
 export async function runDaemon(flags: Flags): Promise<void> {
-  await supervise(startSettings(flags), flags.burst === true);
+  prepareSignals();
+  const settings = startSettings(flags);
+  // What was relative has been resolved: the directory of our start is not kept from being unmounted.
+  Deno.chdir("/");
+  try {
+    await supervise(settings, flags.burst === true);
+  } finally {
+    await settings.outlet.flush(LAST_WORDS_MS);
+  }
 }
 
-async function supervise({ config, where, log }: StartSettings, isBurst: boolean): Promise<void> {
+async function supervise(
+  { config, where, log, outlet }: StartSettings,
+  isBurst: boolean,
+): Promise<void> {
   const began = Date.now();
   // What is true is on disk, and looked at again: jobs are better off than with nobody there.
   onUncaught((error) => log.error("failed", { what: String(error) }));
@@ -45,7 +62,8 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
   prepare(where);
   const { state, socket } = where;
   takeLock(`${state}/lock`);
-  claimSocket(socket);
+  const claim = new SocketClaim(socket);
+  claim.take();
   const nodeName = config.node_name ?? Deno.hostname();
   const node = makeParts({ config, state, nodeName, isInit, log });
   const { parts, ground, limits, logs, reactor } = node;
@@ -101,6 +119,9 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
     unread: config.max_unread,
   }, log);
   server.listen(socket);
+  const directory = dirname(socket);
+  const makeDirectory = remaker(where);
+  const keeper = new SocketKeeper({ reactor, server, claim, directory, makeDirectory, log });
   log.info("listening", {
     socket,
     pid: Deno.pid,
@@ -108,7 +129,11 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
     cpus: capacity.cpus,
     memory: capacity.memory,
   });
-  notify("READY=1");
+  const tell = (message: string) =>
+    notify(message, (to, why) => log.warn("cannot notify", { message, socket: to, why }));
+  tell("READY=1");
+  const watchdog = watchdogMs();
+  const signsOfLife = watchdog && setInterval(() => tell("WATCHDOG=1"), watchdog / 2);
   supervisor.begin();
 
   const regularCheck = setInterval(() => {
@@ -116,14 +141,16 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
     takeShortSlices();
     upkeep.check();
     releaseProgramPages();
+    keeper.look();
   }, config.check_interval * 1000);
   void reactor.run();
+  keeper.look();
   // Once the thread that waits for descriptors is there.
   setTimeout(() => {
     takeShortSlices();
     releaseProgramPages();
   });
-  const ending = await untilEnd(supervisor, {
+  const ended = untilEnd(supervisor, {
     isBurst,
     terminates: isInit || config.on_stop === "terminate",
     log,
@@ -133,16 +160,23 @@ async function supervise({ config, where, log }: StartSettings, isBurst: boolean
       notReplaced = { at: time(clock.wallMs()), message };
     },
   });
+  // Everybody who listens to signals does by now.
+  ignoreAsAtStart();
+  const ending = await ended;
   clearInterval(regularCheck);
+  clearInterval(signsOfLife);
   supervisor.handOver();
+  keeper.stop();
   if (ending === "handOver") server.removeSocket();
   server.close();
   if (ending === "replace") {
     log.info("replacing", { by: OWN_PATH });
+    await outlet.flush(LAST_WORDS_MS);
     setSoftFileLimit(node.softFileLimit);
     replaceSelf();
   }
-  notify("STOPPING=1");
+  tell("STOPPING=1");
+  upkeep.leave();
   cgroups.leave();
   journal.close();
   log.info("ended", {});

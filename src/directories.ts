@@ -51,6 +51,15 @@ export function check({ state, runtime }: Places): void {
     refuseForeignState(state);
   }
   if (exists(runtime)) refuseUnwritable(RUNTIME, runtime);
+  else refuseUnmakeable(RUNTIME, runtime);
+}
+
+/** The deepest directory above it that there is must be one in which something can be made. */
+function refuseUnmakeable(kind: Kind, path: string): void {
+  let above = dirname(path);
+  while (!exists(above) && above !== "/") above = dirname(above);
+  if (libc.access(cString(`${above}/.`), W_OK | X_OK) === 0) return;
+  throw unusable(kind, path, `cannot be made in ${above}: ${errorText(lastErrno())}`);
 }
 
 function refuseLonger(most: number, kind: Kind, path: string, what: string, actual: string): void {
@@ -73,6 +82,33 @@ export function prepare({ state, runtime }: Places): void {
   make(STATE, state, 0o700);
   attempt(STATE, state, "cannot be made private", () => Deno.chmodSync(state, 0o700));
   make(RUNTIME, runtime, 0o755);
+}
+
+/**
+ * Makes the runtime directory again, as it is now, when it has gone. What the system gives to a user
+ * for the time of his sessions must be there again first. Throws ConfigError.
+ */
+export function remaker({ runtime }: Places): () => void {
+  const { mode, uid, gid } = Deno.statSync(runtime);
+  const given = givenDirectory(runtime);
+  return () => {
+    if (given !== undefined && !exists(given)) {
+      throw unusable(RUNTIME, runtime, `is below ${given}, which is not there`);
+    }
+    if (exists(`${runtime}/.`)) return;
+    make(RUNTIME, runtime, mode! & 0o7777);
+    attempt(RUNTIME, runtime, "cannot be made as it was", () => {
+      Deno.chownSync(runtime, uid!, gid!);
+      Deno.chmodSync(runtime, mode! & 0o7777);
+    });
+  };
+}
+
+/** What logind makes and removes (pam_systemd(8)). */
+function givenDirectory(runtime: string): string | undefined {
+  const own = Deno.env.get("XDG_RUNTIME_DIR")?.replace(/\/+$/, "");
+  if (own?.startsWith("/") && runtime.startsWith(`${own}/`)) return own;
+  return /^\/run\/user\/\d+(?=\/)/.exec(runtime)?.[0];
 }
 
 /** A directory that does not exist or is empty may become ours. Throws ConfigError. */

@@ -3,6 +3,7 @@
  * and is tried before anything is given up for it.
  */
 
+import { listenUnlessIgnored } from "./ignored_signals.ts";
 import type { Log } from "./job/log.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 
@@ -27,10 +28,10 @@ export function untilEnd(supervisor: Supervisor, options: EndingOptions): Promis
       if (terminates) supervisor.terminate();
       else resolve("handOver");
     };
-    Deno.addSignalListener("SIGTERM", () => end("SIGTERM"));
-    Deno.addSignalListener("SIGINT", () => end("SIGINT"));
+    listenUnlessIgnored("SIGTERM", () => end("SIGTERM"));
+    listenUnlessIgnored("SIGINT", () => end("SIGINT"));
     let isTrying = false;
-    Deno.addSignalListener("SIGHUP", async () => {
+    listenUnlessIgnored("SIGHUP", async () => {
       if (isTrying) return;
       isTrying = true;
       const why = await trySuccessor().catch(String);

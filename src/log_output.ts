@@ -1,4 +1,4 @@
-/** The daemon's log: one line an event on standard error, as key=value or JSON, through LogTape. */
+/** The daemon's log: one line an event, as key=value or JSON, through LogTape. */
 
 import { configureSync, getLogger, type LogLevel, type LogRecord } from "@logtape/logtape";
 import { ConfigError } from "./config.ts";
@@ -24,7 +24,14 @@ const LEVELS: Record<string, LogLevel> = {
 
 const FORMATS = { text: textLine, json: jsonLine };
 
+/** Where lines go, each with its newline. What it loses it tells by `lossLine`. */
+export interface LineOutlet {
+  write(line: string): void;
+  lossLine: (lines: number) => string;
+}
+
 export interface LogOptions {
+  readonly outlet: LineOutlet;
   /** DEBUG, INFO, WARN or ERROR; nothing is INFO. */
   readonly level?: string;
   /** text or json; nothing is text. */
@@ -34,17 +41,23 @@ export interface LogOptions {
 }
 
 /** Throws ConfigError. */
-export function openLog({ level, format, toJournal }: LogOptions): Log {
+export function openLog({ outlet, level, format, toJournal }: LogOptions): Log {
   const line = chosen("LOG_FORMAT", FORMATS, format || "text");
   const lowestLevel = chosen("LOG_LEVEL", LEVELS, level || "INFO");
+  const lineOf = (record: Told) => {
+    const prefix = toJournal ? `<${PRIORITY[record.level]}>` : "";
+    return prefix + line(record, toJournal) + "\n";
+  };
+  outlet.lossLine = (lines) =>
+    lineOf({
+      level: "error",
+      timestamp: Date.now(),
+      rawMessage: `${lines.toLocaleString("en")} lines were lost`,
+      properties: { lines, why: "nobody read them, or they could not be written" },
+    });
   configureSync({
     reset: true,
-    sinks: {
-      stderr: (record) => {
-        const prefix = toJournal ? `<${PRIORITY[record.level]}>` : "";
-        write(prefix + line(record, toJournal) + "\n");
-      },
-    },
+    sinks: { stderr: (record) => outlet.write(lineOf(record)) },
     loggers: [
       {
         category: "holdfast",
@@ -71,13 +84,16 @@ function chosen<T>(variable: string, values: Record<string, T>, given: string): 
   throw new ConfigError(`${variable}: ${JSON.stringify(given)} is none of ${names}`);
 }
 
-function textLine(record: LogRecord, toJournal: boolean): string {
+/** What of a record is told. */
+type Told = Pick<LogRecord, "level" | "timestamp" | "rawMessage" | "properties">;
+
+function textLine(record: Told, toJournal: boolean): string {
   const time = toJournal ? "" : `${new Date(record.timestamp).toISOString()} `;
   const facts = known(record).map(([name, value]) => `${name}=${quoted(String(value))}`);
   return [`${time}${LABEL[record.level]} ${record.rawMessage}`, ...facts].join(" ");
 }
 
-function jsonLine(record: LogRecord): string {
+function jsonLine(record: Told): string {
   const time = new Date(record.timestamp).toISOString();
   const facts = Object.fromEntries(known(record));
   return JSON.stringify({ time, level: LABEL[record.level], event: record.rawMessage, ...facts });
@@ -92,21 +108,10 @@ const LABEL: Record<LogLevel, string> = {
   fatal: "ALERT",
 };
 
-function known(record: LogRecord): [string, unknown][] {
+function known(record: Told): [string, unknown][] {
   return Object.entries(record.properties as Facts).filter(([, value]) => value !== undefined);
 }
 
 function quoted(value: string): string {
   return /^[\w.:,/@+-]+$/.test(value) ? value : JSON.stringify(value);
-}
-
-const encoder = new TextEncoder();
-
-/** A log that cannot be written must not stop the supervisor. */
-function write(line: string): void {
-  try {
-    Deno.stderr.writeSync(encoder.encode(line));
-  } catch {
-    // The reader is gone, or its disk is full.
-  }
 }

@@ -22,6 +22,7 @@ import { tracesOf } from "./recover/older_journal.ts";
 import { JournalFile } from "./store/database.ts";
 import { Journal } from "./store/journal.ts";
 import { LogBounds } from "./supervisor/log_bounds.ts";
+import { SteadyClock } from "./supervisor/steady_clock.ts";
 
 /** `isInit`: we are pid 1. The lock of the state directory must be held. Throws JournalRefused. */
 export function makeParts(
@@ -81,6 +82,7 @@ export function makeParts(
     /** What the supervisor and what serves it are made of. */
     parts: {
       clock,
+      steady: new SteadyClock({ clock, journal, processes }).start(),
       journal,
       processes,
       files,

@@ -11,7 +11,7 @@ import type { Usage } from "./job/job.ts";
 
 /** Time, and what is to be done later. What was to be done is lost with us: it is only a hint to look. */
 export interface Clock {
-  /** Wall clock, ms since 1970. May jump; nothing is decided by it. */
+  /** Wall clock, ms since 1970, up to the year 9999. May jump; nothing is decided by it but `notBefore`. */
   wallMs(): number;
   /** ms since boot, suspend included. */
   bootMs(): number;
@@ -221,8 +221,11 @@ export interface LogPiece {
 }
 
 export interface LogReader {
+  readonly path: string;
   /** The next piece of it; undefined when there is none now. Never what is gone, as zeros. */
   next(): LogPiece | undefined;
+  /** Whether another file than it reads is at its path, or none. */
+  isReplaced(): boolean;
   close(): void;
 }
 
@@ -233,6 +236,8 @@ export interface LogReader {
 export interface LogFiles {
   /** Undefined while the job has none. A gap that its job has written over is forgotten. */
   look(id: number, stream: LogStream): LogState | undefined;
+  /** Whether it is not there, or not what the job's process writes to. */
+  isLost(id: number, stream: LogStream, pid: number | undefined): boolean;
   /**
    * Gives the bytes from `from` to `to` back to the disk while the job writes on; where the disk
    * can have no holes all from `from` on. Returns the gap. It is recorded first. Dying before that:

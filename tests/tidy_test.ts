@@ -40,6 +40,7 @@ const DECISIONS = [
   "lanes.ts",
   "heap.ts",
   "start_order.ts",
+  "steady_time.ts",
   "cpu_sets.ts",
   "log_cut.ts",
 ].map((name) => `src/supervisor/${name}`);
@@ -52,9 +53,9 @@ const CALLED = "src/called.ts";
 const PROLOGUE = "src/prologue/**";
 const ROOTS = [
   CALLED,
-  ...["config", "limit_text", "paths", "uncaught", "units", "version"].map((name) =>
-    `src/${name}.ts`
-  ),
+  ...["config", "ignored_signals", "limit_text", "paths", "uncaught", "units", "version"].map((
+    name,
+  ) => `src/${name}.ts`),
 ];
 /** They change nothing, so they get nothing that takes a lock, opens a journal or makes a directory. */
 const LOOKS = ["looking.ts", "recovery_plan.ts", "rebuild_plan.ts", "start_settings.ts"]
@@ -63,7 +64,7 @@ const SEEN_BY_LOOKS = [
   ...["settings.ts", "directories.ts", "log_output.ts"],
   ...["carriers.ts", "cgroup_ground.ts", "cgroups.ts", "clock.ts", "lock_holder.ts", "proc.ts"]
     .map((name) => `host/${name}`),
-  ...["processes.ts", "run_files.ts", "temporary.ts"].map((name) => `host/${name}`),
+  ...["outlet.ts", "processes.ts", "run_files.ts", "temporary.ts"].map((name) => `host/${name}`),
   ...["foresee.ts", "job_traces.ts", "older_journal.ts", "plan.ts", "survey.ts"]
     .map((name) => `recover/${name}`),
   ...["inspect.ts", "journal.ts", "journal_copy.ts"].map((name) => `store/${name}`),
@@ -92,7 +93,7 @@ const ROOMS: Room[] = [
 
   { files: ["src/prologue/build.ts"], imports: [PROLOGUE], packages: [] },
   { files: [PROLOGUE], imports: [PROLOGUE, CALLED], packages: [], pure: true },
-  { files: [HOST], imports: [HOST, PORTS, JOB] },
+  { files: [HOST], imports: [HOST, PORTS, JOB, "src/ignored_signals.ts"] },
   { files: [STORE], imports: [STORE, JOB] },
   // Neither knows the host: it reaches them through the ports.
   { files: [RECOVER], imports: [RECOVER, STORE, PORTS, JOB] },
@@ -118,7 +119,7 @@ const ROOMS: Room[] = [
   { files: ["src/settings.ts"], imports: ROOTS },
   { files: ["src/log_output.ts"], imports: [JOB, ...ROOTS] },
   { files: ["src/directories.ts"], imports: [HOST, ...ROOTS] },
-  { files: ["src/ending.ts"], imports: [SUPERVISOR, JOB] },
+  { files: ["src/ending.ts"], imports: [SUPERVISOR, JOB, ...ROOTS] },
   { files: LOOKS, imports: [...LOOKS, ...SEEN_BY_LOOKS, ...ROOTS, PORTS, JOB] },
   {
     files: ["daemon.ts", "node_parts.ts", "rebuild.ts"].map((name) => `src/${name}`),

@@ -5,7 +5,9 @@ import { parseArray } from "../job/job_array.ts";
 import type { Limits } from "../job/limits.ts";
 import { parseLimitWord } from "../limit_text.ts";
 import { parseDuration, parseSize } from "../units.ts";
-import { parseTime } from "./time.ts";
+import { complain } from "./output.ts";
+import { parseTime, type Understood, understoodText, type Zone } from "./time.ts";
+import { NoZone, SystemZone } from "./zone.ts";
 
 /** The limits of a spec, as src/job/spec.ts has them: told here in the units that were typed. */
 const DAY_S = 86_400;
@@ -55,14 +57,43 @@ export const count: Reader = whole(0, Number.MAX_SAFE_INTEGER);
 export const cpus: Reader = whole(1, LIMIT);
 export const priority: Reader = whole(-LIMIT, LIMIT);
 
-/** RFC 3339 in UTC */
+/** RFC 3339 in UTC. What was understood is said where it is not a time of today. */
 export function time(text: string): string {
-  const time = parseTime(text, new Date());
-  if (time) return time.toISOString();
+  const now = new Date();
+  using zone = new SystemZone();
+  const understood = understand(text, now, zone);
+  if (understood) {
+    const told = sayUnderstood(understood, now, zone);
+    if (told !== undefined) complain(`${text} is ${told}`);
+    return understood.time.toISOString();
+  }
   wrong(
     `'${text}' is not a time such as 18:00, '2026-11-24 18:00' or 2026-11-24T18:00:00Z, ` +
       "or +90m for 90 minutes from now",
   );
+}
+
+function understand(text: string, now: Date, zone: Zone): Understood | undefined {
+  try {
+    return parseTime(text, now, zone);
+  } catch (error) {
+    if (!(error instanceof NoZone)) throw error;
+    wrong(
+      `'${text}' is in local time, which is unknown: ${error.message}; say a time with its zone, ` +
+        "such as 2026-11-24T18:00:00Z",
+    );
+  }
+}
+
+const UTC: Zone = { at: () => ({ offsetMs: 0, name: "UTC" }) };
+
+function sayUnderstood(understood: Understood, now: Date, zone: Zone): string | undefined {
+  try {
+    return understoodText(understood, now, zone);
+  } catch (error) {
+    if (!(error instanceof NoZone)) throw error;
+    return understoodText(understood, now, UTC);
+  }
 }
 
 export function indexes(text: string): string {

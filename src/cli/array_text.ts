@@ -35,7 +35,9 @@ export function indexesOf(jobs: readonly Job[]): string {
 }
 
 /** What its jobs come to: from the first start to the last end, their usage added up. */
-export function together(jobs: readonly Job[]): Pick<Job, "startedAt" | "endedAt" | "usage"> {
+export function together(
+  jobs: readonly Job[],
+): Pick<Job, "startedAt" | "endedAt" | "elapsedMs" | "usage"> {
   // Times in UTC and of one format are in the order of their letters.
   const known = (times: (string | undefined)[]) =>
     times.filter((time) => time !== undefined).sort();
@@ -43,11 +45,24 @@ export function together(jobs: readonly Job[]): Pick<Job, "startedAt" | "endedAt
   return {
     startedAt: known(jobs.map(({ startedAt }) => startedAt))[0],
     endedAt: isOver ? known(jobs.map(({ endedAt }) => endedAt)).at(-1) : undefined,
+    elapsedMs: lasted(isOver ? jobs : jobs.filter(({ endedAt }) => !endedAt), jobs),
     usage: jobs.map(({ usage }) => usage).reduce(
       (sum, usage) => sum && usage ? added(sum, usage) : sum ?? usage,
       undefined,
     ),
   };
+}
+
+/** ms from the first start to the last of these ends, or till now; undefined where a clock must tell it. */
+function lasted(ends: readonly Job[], jobs: readonly Job[]): number | undefined {
+  const since = (job: Job) => Date.parse(job.startedAt!);
+  const started = jobs.filter(({ startedAt }) => startedAt);
+  const told = ends.filter(({ elapsedMs }) => elapsedMs !== undefined);
+  if (told.length === 0 || started.some((job) => job.endedAt && job.elapsedMs === undefined)) {
+    return undefined;
+  }
+  const firstMs = started.reduce((first, job) => Math.min(first, since(job)), Infinity);
+  return told.reduce((last, job) => Math.max(last, since(job) + job.elapsedMs!), 0) - firstMs;
 }
 
 function added(a: Usage, b: Usage): Usage {

@@ -76,12 +76,12 @@ export async function withAnyClient<T>(
 }
 
 async function reconnect(command: Command): Promise<Client> {
-  const until = Date.now() + PATIENCE_MS;
+  const until = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await Client.connect(socketOf(command));
     } catch (error) {
-      if (!(error instanceof NoSupervisor) || Date.now() > until) throw error;
+      if (!(error instanceof NoSupervisor) || performance.now() > until) throw error;
       tellItIsGone();
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
@@ -92,9 +92,9 @@ let toldAtMs = -Infinity;
 
 /** Once for all the connections that one verb has. */
 function tellItIsGone(): void {
-  const isTold = Date.now() - toldAtMs < PATIENCE_MS;
+  const isTold = performance.now() - toldAtMs < PATIENCE_MS;
   if (isTold) return;
-  toldAtMs = Date.now();
+  toldAtMs = performance.now();
   complain(`the supervisor is gone; waiting up to ${PATIENCE_MS / 1000} s for the next one`);
 }
 

@@ -78,6 +78,12 @@ function tellRefusal({ name, parameters }: VarlinkError): Told {
         `job ${id} is ${state}; only a queued job can be held or released`,
         EXIT.refused,
       );
+    case "LogLost":
+      return told(
+        `the log of job ${id} is lost: ${(parameters.paths as string[]).join(" and ")} ` +
+          "is not what the job has written; it was removed, renamed or replaced",
+        EXIT.failed,
+      );
     case "NoSuchPool":
       return told(`there is no pool ${pool}; holdfast pools shows those there are`, EXIT.noSuchJob);
     case "PoolInUse":

@@ -46,7 +46,11 @@ export function rangesText(numbers: readonly number[]): string {
 }
 
 /** How long it has run, or ran; empty before the start. */
-export function elapsedText(job: Pick<Job, "startedAt" | "endedAt">, nowMs: number): string {
+export function elapsedText(
+  job: Pick<Job, "startedAt" | "endedAt" | "elapsedMs">,
+  nowMs: number,
+): string {
+  if (job.elapsedMs !== undefined) return durationText(job.elapsedMs);
   if (!job.startedAt) return "";
   const end = job.endedAt ? Date.parse(job.endedAt) : nowMs;
   return durationText(Math.max(0, end - Date.parse(job.startedAt)));
@@ -81,6 +85,7 @@ export function describeJob(job: Job, nowMs: number, width?: number): string[] {
     ["Array", array && `${array.id}, ${array.size} jobs, indexes ${spec.array}`],
     ...specFacts(spec),
     ["Pinned", pinText(job)],
+    ["Logs", lostText(job)],
     ["Pid", job.pid === undefined ? undefined : String(job.pid)],
     ["Adopted", job.adopted ? "yes, after its supervisor had ended" : undefined],
     ["Submitted", `${job.submittedAt} by uid ${job.uid}`],
@@ -104,6 +109,10 @@ function limitsText(limits: Limits): string {
 function pinText({ spec: { pin }, cpuSet }: Job): string | undefined {
   if (!pin) return undefined;
   return cpuSet ? `${pin}, CPUs ${rangesText(cpuSet)}` : pin;
+}
+
+function lostText({ lostLogs }: Job): string | undefined {
+  return lostLogs && `lost: ${lostLogs.join(" and ")} (removed, renamed or replaced)`;
 }
 
 /** What was asked for. */

@@ -5,11 +5,12 @@
 
 import { Buffer } from "node:buffer";
 import { type Command, Option } from "commander";
-import type { Client } from "../varlink/client.ts";
-import type { Stream } from "../varlink/interface.ts";
+import { type Client, VarlinkError } from "../varlink/client.ts";
+import type { Job, Stream } from "../varlink/interface.ts";
 import { count, jobId, type TypedId, withExamples } from "./arguments.ts";
 import { globals, withAnyClient, withClient } from "./connection.ts";
-import { EXIT, Failure } from "./failure.ts";
+import { AlreadyTold, EXIT, Failure, tell } from "./failure.ts";
+import { idText } from "./job_text.ts";
 import { complain, printJson, write } from "./output.ts";
 import { findOne } from "./targets.ts";
 import { sizeText } from "../units.ts";
@@ -36,8 +37,12 @@ export function logs(): Command {
       if (options.offset !== undefined && !options.stream) {
         throw new Failure("--offset needs --stream stdout or --stream stderr", EXIT.usage);
       }
-      const { job } = await withClient(command, (client) => findOne(client, typed, "logs"));
-      await showLogs(command, job.id, { ...options, wasThere: true });
+      const find = () => withClient(command, (client) => findOne(client, typed, "logs"));
+      const { job } = await find();
+      if (!options.follow || job.endedAt) refuseUnstarted(job);
+      const isWhole = await showLogs(command, job.id, { ...options, wasThere: true });
+      if (!isWhole) throw new AlreadyTold(EXIT.failed);
+      if (options.follow && !job.startedAt) refuseUnstarted((await find()).job);
     });
   return withExamples(
     command,
@@ -48,12 +53,48 @@ export function logs(): Command {
   );
 }
 
-/** Each stream has its own connection, so that each can be taken up again where it broke off. */
-export async function showLogs(command: Command, id: number, options: LogOptions): Promise<void> {
+/** That there is no output says nothing about a job that could not write any. */
+function refuseUnstarted(job: Job): void {
+  const { state, reason, message, waiting } = job;
+  const name = `job ${idText(job)}`;
+  const why = (text: string | undefined) => text === undefined ? "" : `: ${text}`;
+  if (state === "QUEUED") {
+    throw new Failure(
+      `${name} has not been started${why(waiting && `it waits for ${waiting}`)}`,
+      EXIT.failed,
+    );
+  }
+  if (!job.endedAt || (job.startedAt && reason !== "startFailed")) return;
+  const ended = `${name} was never started; it ended as ${state} (${reason})`;
+  throw new Failure(ended + why(message), EXIT.failed);
+}
+
+/**
+ * Each stream has its own connection, so that each can be taken up again where it broke off. False when
+ * something of it is lost, which has been told.
+ */
+export async function showLogs(
+  command: Command,
+  id: number,
+  options: LogOptions,
+): Promise<boolean> {
   const streams: Stream[] = options.stream ? [options.stream] : ["stdout", "stderr"];
-  if (options.follow) {
-    await Promise.all(streams.map((stream) => show(command, id, stream, options)));
-  } else for (const stream of streams) await show(command, id, stream, options);
+  const shown = (stream: Stream) => showUnlessLost(command, id, stream, options);
+  if (options.follow) return (await Promise.all(streams.map(shown))).every((isWhole) => isWhole);
+  let isWhole = true;
+  for (const stream of streams) isWhole = await shown(stream) && isWhole;
+  return isWhole;
+}
+
+async function showUnlessLost(...what: Parameters<typeof show>): Promise<boolean> {
+  try {
+    await show(...what);
+    return true;
+  } catch (error) {
+    if (!(error instanceof VarlinkError) || error.name !== "LogLost") throw error;
+    complain(tell(error).message);
+    return false;
+  }
 }
 
 async function show(

@@ -1,6 +1,7 @@
 /** holdfast run: submits, shows the output as it comes, and exits as the job did. */
 
 import type { Command } from "commander";
+import { listenUnlessIgnored } from "../ignored_signals.ts";
 import type { Job } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
 import { askToEnd } from "./cancel.ts";
@@ -79,6 +80,6 @@ function cancelOnSignal(command: Command, submitted: Promise<number>): void {
     await withAnyClient(command, (client) => askToEnd(client, { id: known }), THERE)
       .catch((error) => complain(`job ${known} could not be cancelled: ${tell(error).message}`));
   };
-  Deno.addSignalListener("SIGINT", () => void cancel("SIGINT"));
-  Deno.addSignalListener("SIGTERM", () => void cancel("SIGTERM"));
+  listenUnlessIgnored("SIGINT", () => void cancel("SIGINT"));
+  listenUnlessIgnored("SIGTERM", () => void cancel("SIGTERM"));
 }

@@ -1,6 +1,7 @@
 /** holdfast upgrade: has the running supervisor replaced by the binary that is installed now. */
 
 import type { Command } from "commander";
+import { ignores } from "../ignored_signals.ts";
 import { Client, NoSupervisor } from "../varlink/client.ts";
 import type { NodeStatus } from "../varlink/interface.ts";
 import { withExamples } from "./arguments.ts";
@@ -45,6 +46,13 @@ function askToBeReplaced(pid: number, socket: string): void {
         EXIT.failed,
       );
     }
+    if (ignores("SIGHUP", pid)) {
+      throw new Failure(
+        `the supervisor, pid ${pid}, ignores SIGHUP, since it was started so, as nohup(1) does\n` +
+          `End it (kill ${pid}) and start it again: jobs go on meanwhile.`,
+        EXIT.refused,
+      );
+    }
     Deno.kill(pid, "SIGHUP");
   } catch (error) {
     if (error instanceof Failure) throw error;
@@ -85,7 +93,7 @@ export function socketsNamed(table: string, path: string): Set<string> {
 
 async function successor(command: Command, before: NodeStatus): Promise<NodeStatus> {
   let isThere = false;
-  for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until;) {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     try {
       const client = await Client.connect(socketOf(command));

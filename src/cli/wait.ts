@@ -27,7 +27,7 @@ export function wait(): Command {
 }
 
 async function waitForAll(command: Command, ids: TypedId[], timeout?: number): Promise<number> {
-  const until = timeout === undefined ? undefined : Date.now() + timeout * 1000;
+  const until = timeout === undefined ? undefined : performance.now() + timeout * 1000;
   let first = 0;
   // A wrong id is told now, not after the hours that the others take.
   const targets = await withAnyClient(command, (client) =>
@@ -47,7 +47,7 @@ async function waitForEach(command: Command, ids: number[], untilMs?: number): P
   const jobs: Job[] = [];
   await withAnyClient(command, async (client) => {
     while (jobs.length < ids.length) {
-      const timeout = untilMs && Math.max(0, Math.ceil((untilMs - Date.now()) / 1000));
+      const timeout = untilMs && Math.max(0, Math.ceil((untilMs - performance.now()) / 1000));
       const { job } = await client.call("Wait", { id: ids[jobs.length]!, timeout });
       if (globals(command).json) printJson({ job });
       jobs.push(job);

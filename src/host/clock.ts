@@ -5,9 +5,11 @@ import type { Clock } from "../ports.ts";
 import { bytesOf, libc, must } from "./libc.ts";
 
 const CLOCK_BOOTTIME = 7;
+/** The last ms of the year 9999: RFC 3339 has no later one, and none of ours is before 1970. */
+const LAST_MS = 253_402_300_799_999;
 
 export const hostClock: Clock = {
-  wallMs: () => Date.now(),
+  wallMs: () => Math.max(0, Math.min(Date.now(), LAST_MS)),
   bootMs,
   soon: queueMicrotask,
   after(delayMs, go) {

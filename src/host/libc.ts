@@ -25,6 +25,8 @@ const lib = Deno.dlopen("libc.so.6", {
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+  inotify_add_watch: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  inotify_init1: { parameters: ["i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
@@ -32,6 +34,12 @@ const lib = Deno.dlopen("libc.so.6", {
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  poll_aside: {
+    name: "poll",
+    parameters: ["buffer", "u64", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
     result: "i32",
@@ -68,6 +76,7 @@ const lib = Deno.dlopen("libc.so.6", {
   setsid: { parameters: [], result: "i32" },
   sigaction: { parameters: ["i32", "buffer", "pointer"], result: "i32" },
   sigprocmask: { parameters: ["i32", "buffer", "pointer"], result: "i32" },
+  signal: { parameters: ["i32", "usize"], result: "usize" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   statfs: { parameters: ["buffer", "buffer"], result: "i32" },
   strerror: { parameters: ["i32"], result: "pointer" },
@@ -75,6 +84,12 @@ const lib = Deno.dlopen("libc.so.6", {
   wait4: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  write_aside: {
+    name: "write",
+    parameters: ["i32", "buffer", "usize"],
+    result: "isize",
+    nonblocking: true,
+  },
 });
 
 export const libc = lib.symbols;
@@ -85,6 +100,7 @@ export const errno = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
+  ENXIO: 6,
   E2BIG: 7,
   EAGAIN: 11,
   EACCES: 13,
@@ -98,6 +114,7 @@ export const errno = {
   EPIPE: 32,
   ENOSYS: 38,
   EOPNOTSUPP: 95,
+  ECONNABORTED: 103,
   ECONNREFUSED: 111,
 } as const;
 

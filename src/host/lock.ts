@@ -17,11 +17,20 @@ const LOCK_EX_NB = 2 | 4;
 /** Who only asks for the holder has it for an instant, unless he is stopped in it. */
 const PATIENCE_MS = 10_000, PAUSE_MS = 2;
 
-/** Held until the process ends or executes another program. Throws Locked, SystemError. */
-export function takeLock(path: string, text = lockText(path)): void {
+export interface Lock {
+  /** Whether its file is still the one at its path: who finds none there would take another. */
+  isInPlace(): boolean;
+  release(): void;
+}
+
+/**
+ * Held until the process ends or executes another program. `patienceMs`: how long those are waited for
+ * who only ask. Throws Locked, SystemError.
+ */
+export function takeLock(path: string, text = lockText(path), patienceMs = PATIENCE_MS): Lock {
   const fd = must(`open ${path}`, libc.open(cString(path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600));
   try {
-    waitFor(path, fd, () => new Locked(path, holderOf(path), text));
+    waitFor(path, fd, patienceMs, () => new Locked(path, holderOf(path), text));
   } catch (error) {
     libc.close(fd);
     throw error;
@@ -32,15 +41,25 @@ export function takeLock(path: string, text = lockText(path)): void {
   } catch {
     // On a full disk the lock holds all the same; only its pid cannot be told to others.
   }
+  return { isInPlace: () => isAt(path, fd), release: () => void libc.close(fd) };
+}
+
+function isAt(path: string, fd: number): boolean {
+  try {
+    const [there, ours] = [Deno.statSync(path), Deno.statSync(`/proc/self/fd/${fd}`)];
+    return there.dev === ours.dev && there.ino === ours.ino;
+  } catch {
+    return false;
+  }
 }
 
 /** For those who only ask, never for a holder. */
-function waitFor(path: string, fd: number, locked: () => Locked): void {
-  const patience = Date.now() + PATIENCE_MS;
+function waitFor(path: string, fd: number, patienceMs: number, locked: () => Locked): void {
+  const patience = performance.now() + patienceMs;
   while (libc.flock(fd, LOCK_EX_NB) !== 0) {
     const code = lastErrno();
     if (code !== errno.EAGAIN) throw new SystemError(`flock ${path}`, code);
-    if (isHeldAlone(path, fd) || Date.now() > patience) throw locked();
+    if (isHeldAlone(path, fd) || performance.now() >= patience) throw locked();
     pause();
   }
 }

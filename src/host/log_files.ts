@@ -10,7 +10,7 @@ import type { Gap, LogFiles, LogReader, LogState, LogStream, Space } from "../po
 import { MIN_LOG_SIZE } from "../job/limits.ts";
 import { Ballast, spaceOf } from "./disk_space.ts";
 import { cString, errno, lastErrno, libc, must, O_CLOEXEC, O_RDWR, SystemError } from "./libc.ts";
-import { FileLogReader } from "./log_reader.ts";
+import { FileLogReader, logAt } from "./log_reader.ts";
 import { readRecord, RecordWriter, removeRecord } from "./log_record.ts";
 
 const FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
@@ -41,6 +41,12 @@ export class HostLogFiles implements LogFiles {
     }
     const gap = record && this.#trueGap(path, record.gap, bytes);
     return { size: bytes + (gap?.shift ?? 0), gap, block };
+  }
+
+  isLost(id: number, stream: LogStream, pid: number | undefined): boolean {
+    const path = this.#path(id, stream);
+    if (!logAt(path)) return true;
+    return pid !== undefined && writesElsewhere(pid, stream, path);
   }
 
   cut(id: number, stream: LogStream, from: number, to: number): Gap {
@@ -106,6 +112,18 @@ export class HostLogFiles implements LogFiles {
   }
 }
 
+/** By the name of its descriptor: `stdout.log (deleted)`, `stdout.log.1`. A job may write to other files. */
+function writesElsewhere(pid: number, stream: LogStream, path: string): boolean {
+  try {
+    const target = Deno.readLinkSync(`/proc/${pid}/fd/${stream === "stdout" ? 1 : 2}`);
+    const log = Deno.realPathSync(path);
+    return target !== log && target.startsWith(log);
+  } catch {
+    // It has ended, or closed it.
+    return false;
+  }
+}
+
 /** False where the disk cannot have holes, or does not tell where they are. Throws SystemError. */
 function punch(path: string, fd: number, from: number, to: number): boolean {
   const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
@@ -142,11 +160,6 @@ function withFile<T>(path: string, go: (fd: number) => T): T {
 }
 
 function sizeOf(path: string): { bytes: number; block: number } | undefined {
-  try {
-    const { size, blksize } = Deno.statSync(path);
-    return { bytes: size, block: blksize || 4096 };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const found = logAt(path);
+  return found && { bytes: found.size, block: found.blksize || 4096 };
 }

@@ -10,7 +10,7 @@ export class FileLogReader implements LogReader {
   #buffer?: Uint8Array<ArrayBuffer>;
   #hasRead = false;
 
-  constructor(private readonly path: string, private offset: number) {}
+  constructor(readonly path: string, private offset: number) {}
 
   next(): LogPiece | undefined {
     this.#file ??= openIfThere(this.path);
@@ -26,6 +26,12 @@ export class FileLogReader implements LogReader {
     this.offset = at + count;
     this.#hasRead = true;
     return { offset: at, bytes: this.#buffer.subarray(0, count), cut };
+  }
+
+  isReplaced(): boolean {
+    if (!this.#file) return false;
+    const [there, ours] = [logAt(this.path), this.#file.statSync()];
+    return there?.dev !== ours.dev || there.ino !== ours.ino;
   }
 
   close(): void {
@@ -59,10 +65,19 @@ function skipGap(offset: number, record: GapRecord | undefined): number {
 
 /** It is not there before its job is started. */
 function openIfThere(path: string): Deno.FsFile | undefined {
+  return logAt(path) && Deno.openSync(path);
+}
+
+/** What is at the path of a log; undefined when nothing is, or no log: a FIFO would hang its reader. */
+export function logAt(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.openSync(path);
+    const found = Deno.statSync(path);
+    return found.isFile ? found : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    const { NotFound, NotADirectory, FilesystemLoop } = Deno.errors;
+    if ([NotFound, NotADirectory, FilesystemLoop].some((kind) => error instanceof kind)) {
+      return undefined;
+    }
     throw error;
   }
 }

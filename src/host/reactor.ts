@@ -8,6 +8,7 @@
 import { bytesOf, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
 
 export const READABLE = 0x001;
+export const PRIORITY = 0x002;
 export const WRITABLE = 0x004;
 export const BROKEN = 0x008 | 0x010;
 

@@ -10,6 +10,7 @@ const LAST_SIGNAL = 64;
 /** Where this program was when it began: what is there later is its successor. */
 export const OWN_PATH = Deno.execPath();
 
+/** Where relative paths of our words and variables begin. */
 const STARTED_IN = Deno.cwd();
 const PATH_VARIABLES = [
   "HOLDFAST_STATE_DIR",
@@ -29,17 +30,16 @@ export interface Execution {
   readonly directory: string;
 }
 
-/** As we were called. The runtime cannot start in a directory that has been removed. */
+/** As we were called, with what was relative made absolute: the supervisor stands in `/`. */
 export function ownExecution(): Execution {
   const called = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1);
   const variables = Object.entries(Deno.env.toObject());
-  const isLost = isDirectoryLost();
   return {
-    argv: isLost ? called.map(withAbsoluteConfig) : called,
+    argv: called.map(withAbsoluteConfig),
     environment: variables.map(([name, value]) =>
-      `${name}=${isLost && PATH_VARIABLES.includes(name) ? absolute(value) : value}`
+      `${name}=${PATH_VARIABLES.includes(name) ? absolute(value) : value}`
     ),
-    directory: isLost ? "/" : ".",
+    directory: "/",
   };
 }
 
@@ -51,15 +51,6 @@ export function replaceSelf(): never {
   const envp = cStringArray(own.environment);
   libc.execve(cString(OWN_PATH), argv.array, envp.array);
   throw new SystemError(`execve ${OWN_PATH}`, lastErrno());
-}
-
-function isDirectoryLost(): boolean {
-  try {
-    Deno.cwd();
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 /** Of the flags only this one may name a relative path. */

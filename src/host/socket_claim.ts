@@ -4,7 +4,7 @@
  */
 
 import { errno, lastErrno, libc, must, SystemError } from "./libc.ts";
-import { takeLock } from "./lock.ts";
+import { type Lock, takeLock } from "./lock.ts";
 import { addressOf, newSocket, peerOf } from "./unix_socket.ts";
 
 const INSTEAD = "give this one another --runtime-dir";
@@ -14,9 +14,40 @@ export class SocketTaken extends Error {
   override name = "SocketTaken";
 }
 
-/** What a dead supervisor has left may be replaced. Throws Locked, SocketTaken, SystemError. */
-export function claimSocket(path: string): void {
-  takeLock(`${path}.lock`, { holds: `listens at ${path}`, instead: INSTEAD });
+export class SocketClaim {
+  #lock?: Lock;
+
+  constructor(readonly path: string) {}
+
+  /** What a dead supervisor has left may be replaced. Throws Locked, SocketTaken, SystemError. */
+  take(): void {
+    this.#lock = lock(this.path);
+    this.refuseOthers();
+  }
+
+  isHeld(): boolean {
+    return this.#lock?.isInPlace() ?? false;
+  }
+
+  /** The lock, if its file is gone; waits for nobody. Throws Locked, SystemError. */
+  takeAgain(): void {
+    if (this.isHeld()) return;
+    const again = lock(this.path, 0);
+    this.#lock?.release();
+    this.#lock = again;
+  }
+
+  /** Throws SocketTaken when the path is another's, SystemError. */
+  refuseOthers(): void {
+    refuseOthers(this.path);
+  }
+}
+
+function lock(path: string, patienceMs?: number): Lock {
+  return takeLock(`${path}.lock`, { holds: `listens at ${path}`, instead: INSTEAD }, patienceMs);
+}
+
+function refuseOthers(path: string): void {
   if (isAbsent(path)) return;
   const fd = must("socket", newSocket());
   try {

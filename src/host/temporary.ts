@@ -3,6 +3,8 @@
  * on every way out but SIGKILL: by return, by failure, and by the signals that people and systemd send.
  */
 
+import { listenUnlessIgnored } from "../ignored_signals.ts";
+
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Turns of the event loop in which a signal is told that came while nothing could be told (measured). */
 const TURNS = 2;
@@ -65,7 +67,7 @@ function onSignals(before: () => void): () => void {
       ignore();
       Deno.kill(Deno.pid, signal);
     };
-    Deno.addSignalListener(signal, listener);
+    listenUnlessIgnored(signal, listener);
     return { signal, listener };
   });
   const ignore = () => {

@@ -16,6 +16,8 @@ export interface Peer {
 
 export interface Listener {
   readonly fd: number;
+  /** Whether its path leads to it. */
+  isReachable(): boolean;
   /** Before it is closed: only then its inode cannot have become another's. */
   removePath(): void;
 }
@@ -30,13 +32,23 @@ export function listenUnix(path: string): Listener {
   const temporary = `${path}.${Deno.pid}`;
   const address = addressOf(temporary);
   const fd = must("socket", newSocket());
-  removeLeftover(temporary);
-  must(`bind ${temporary}`, libc.bind(fd, address, address.length));
-  Deno.chmodSync(temporary, SOCKET_MODE);
-  must("listen", libc.listen(fd, BACKLOG));
-  const own = Deno.lstatSync(temporary);
-  Deno.renameSync(temporary, path);
-  return { fd, removePath: () => removeIfStill(path, own) };
+  let own: Deno.FileInfo;
+  try {
+    removeLeftover(temporary);
+    must(`bind ${temporary}`, libc.bind(fd, address, address.length));
+    Deno.chmodSync(temporary, SOCKET_MODE);
+    must("listen", libc.listen(fd, BACKLOG));
+    own = Deno.lstatSync(temporary);
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  return {
+    fd,
+    isReachable: () => leadsTo(path, own),
+    removePath: () => removeIfStill(path, own),
+  };
 }
 
 /** Throws an Error when the path is too long. */
@@ -58,6 +70,16 @@ export function newSocket(): number {
   return libc.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0);
 }
 
+/** A link in its place will do. */
+function leadsTo(path: string, own: Deno.FileInfo): boolean {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return dev === own.dev && ino === own.ino;
+  } catch {
+    return false;
+  }
+}
+
 function removeIfStill(path: string, own: Deno.FileInfo): void {
   try {
     const { dev, ino } = Deno.lstatSync(path);
@@ -76,13 +98,18 @@ function removeLeftover(path: string): void {
   }
 }
 
-/** The next waiting connection; undefined when there is none. Throws SystemError, as EMFILE. */
+/**
+ * The next waiting connection; undefined when there is none. Throws SystemError when one cannot be
+ * taken, as for want of descriptors or memory.
+ */
 export function accept(listener: number): number | undefined {
-  const fd = libc.accept4(listener, null, null, NONBLOCK_CLOEXEC);
-  if (fd >= 0) return fd;
-  const code = lastErrno();
-  if (code === errno.EMFILE || code === errno.ENFILE) throw new SystemError("accept4", code);
-  return undefined;
+  for (;;) {
+    const fd = libc.accept4(listener, null, null, NONBLOCK_CLOEXEC);
+    if (fd >= 0) return fd;
+    const code = lastErrno();
+    if (code === errno.EAGAIN) return undefined;
+    if (code !== errno.EINTR && code !== errno.ECONNABORTED) throw new SystemError("accept4", code);
+  }
 }
 
 /** Who connected, as the kernel saw it then (unix(7)). */

@@ -89,6 +89,8 @@ interface Common {
   readonly attempts: number;
   /** Wall clock, ms since 1970. */
   readonly submittedAtMs: number;
+  /** ms by which that is ahead of the steady clock; absent for none. */
+  readonly aheadMs?: number;
 }
 
 export interface QueuedJob extends Common {
@@ -133,6 +135,8 @@ export interface End {
   /** Wall clock, ms since 1970. */
   readonly startedAtMs?: number;
   readonly endedAtMs: number;
+  /** ms since the start by the boot clock, where known. */
+  readonly elapsedMs?: number;
 }
 
 export type Change =
@@ -152,8 +156,8 @@ export type Change =
 
 /** Throws on a change that the state does not allow: that is a mistake of ours, never of a client. */
 export function transition(job: Job, change: Change): Job {
-  const { id, demand, index, attempts, submittedAtMs } = job;
-  const common = { id, demand, index, attempts, submittedAtMs };
+  const { id, demand, index, attempts, submittedAtMs, aheadMs } = job;
+  const common = { id, demand, index, attempts, submittedAtMs, aheadMs };
   switch (change.kind) {
     case "starting": {
       if (job.state !== "QUEUED" || job.held) break;

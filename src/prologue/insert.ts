@@ -5,6 +5,7 @@
  */
 
 import { prologue } from "./code.ts";
+import { slotOf } from "./imports.ts";
 
 const PT_LOAD = 1, PT_NOTE = 4;
 const EXECUTE = 1, READ = 4;
@@ -27,7 +28,12 @@ export function withPrologue(program: Uint8Array<ArrayBuffer>): Uint8Array<Array
   });
   const { align, endsAt } = extent(headers);
   const address = up(endsAt, align), place = up(bundleAt, align);
-  const code = prologue(view.getUint16(MACHINE_AT, true), number(ENTRY_AT) - address);
+  const slot = slotOf(program, "clock_gettime");
+  const code = prologue(
+    view.getUint16(MACHINE_AT, true),
+    number(ENTRY_AT) - address,
+    slot && slot - address,
+  );
   if (!code) throw new Error("there is no prologue for its machine");
 
   const made = new Uint8Array(place + code.length + program.length - bundleAt);

@@ -26,6 +26,7 @@ export interface CatchUpParts {
   readonly journal: Journal;
   readonly files: RunRecords;
   readonly clock: Clock;
+  readonly steady: { nowMs(): number };
   readonly ground: Ground;
   readonly log: Log;
   /** Every process of a job of this state directory, but those that are known. */
@@ -67,11 +68,12 @@ function lookFor(look: () => readonly JobProcess[], log: Log): readonly JobProce
   }
 }
 
-function follow({ journal, clock, ground, log }: CatchUpParts, before: LiveJob, found: Remains) {
+function follow(parts: CatchUpParts, before: LiveJob, found: Remains) {
+  const { journal, clock, steady, ground, log } = parts;
   let job: Job = before;
   for (const change of caughtUp(before, found, ground, clock.wallMs())) {
     job = transition(job, change);
-    journal.record(job, change, clock.wallMs());
+    journal.record(job, change, clock.wallMs(), steady.nowMs());
   }
   if (job === before) return;
   const pids = found.processes.map(({ pid }) => pid).join(" ");

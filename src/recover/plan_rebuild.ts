@@ -82,7 +82,8 @@ function withoutLostBefore(
   if (!failed) return item;
   const message = `job ${failed.id}, which it was to follow, ` +
     (failed.fate === "lost" ? "was lost with the journal" : "did not complete");
-  const ended = { state: "CANCELLED", reason: "dependency", message, ended_at: job.submitted_at };
+  const end = { ended_at: job.submitted_at, ended_ahead: job.submitted_ahead };
+  const ended = { state: "CANCELLED", reason: "dependency", message, ...end };
   return { ...item, fate: "cancelled", why: message, job: { ...job, ...ended } };
 }
 

@@ -35,13 +35,18 @@ const MAX_CPUS = 8192;
 const MAX_UID = 2 ** 32 - 2;
 
 const STATES = [...LIVE_STATES, ...END_STATES];
-const SETTINGS: Record<string, RegExp> = { draining: /^(yes|no)$/, written: /^\d+$/ };
+const SETTINGS: Record<string, RegExp> = {
+  draining: /^(yes|no)$/,
+  written: /^\d+$/,
+  clock: /^\S+ \d{1,15} -?\d{1,15} -?\d{1,15}( -?\d{1,15}:\d{1,15}:\d{1,15})*$/,
+};
 
 const id = whole(1, MAX_ID);
 const time = whole(0, MAX_TIME);
 const bootTime = whole(0, MAX_UPTIME_MS);
 const startTicks = whole(0, MAX_UPTIME_MS / MS_PER_TICK);
 const count = whole(0, Number.MAX_SAFE_INTEGER);
+const ahead = orElse(0, whole(-MAX_TIME, MAX_TIME));
 const flag = orElse(0, whole(0, 1));
 const text = { kind: "TEXT", isRequired: true, isFit: () => true } as const;
 const word = { ...text, isFit: (value: string) => /^\S+$/.test(value) };
@@ -73,6 +78,9 @@ const TABLES = {
     array_size: maybe(whole(1, MAX_ARRAY_SIZE)),
     read_bytes: maybe(count),
     written_bytes: maybe(count),
+    submitted_ahead: ahead,
+    ended_ahead: ahead,
+    elapsed_ms: maybe(count),
   },
   resource_allocations: {
     job_id: id,

@@ -38,6 +38,8 @@ export interface Submission {
   readonly uid: number;
   /** Wall clock, ms since 1970. */
   readonly atMs: number;
+  /** ms by which that is ahead of the steady clock; absent for none. */
+  readonly aheadMs?: number;
 }
 
 export class Journal extends JournalReads {
@@ -71,15 +73,16 @@ export class Journal extends JournalReads {
     }
   }
 
-  insertJob({ spec, uid, atMs }: Submission): { id: number; event: EventRecord } {
+  insertJob({ spec, uid, atMs, aheadMs = 0 }: Submission): { id: number; event: EventRecord } {
     const { lastInsertRowid } = this.run(
-      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at, held)
-         VALUES (?, ?, ?, ?, 'QUEUED', ?, ?)`,
+      `INSERT INTO jobs (key, name, uid, spec, state, submitted_at, submitted_ahead, held)
+         VALUES (?, ?, ?, ?, 'QUEUED', ?, ?, ?)`,
       spec.key ?? null,
       spec.name ?? null,
       uid,
       JSON.stringify(spec),
       atMs,
+      aheadMs,
       spec.hold ? 1 : 0,
     );
     const id = Number(lastInsertRowid);
@@ -95,20 +98,21 @@ export class Journal extends JournalReads {
 
   /** A job of an array, without its first event. `text`: its spec as JSON; the first job has the key. */
   insertMember(
-    { spec, uid, atMs }: Submission,
+    { spec, uid, atMs, aheadMs = 0 }: Submission,
     text: string,
     id: number,
     { id: array, index, size }: ArrayMember,
   ): void {
     this.run(
-      `INSERT INTO jobs (id, key, name, uid, spec, state, submitted_at, held,
-         array_id, array_index, array_size) VALUES (?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?)`,
+      `INSERT INTO jobs (id, key, name, uid, spec, state, submitted_at, submitted_ahead, held,
+         array_id, array_index, array_size) VALUES (?, ?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?)`,
       id,
       (id === array ? spec.key : undefined) ?? null,
       spec.name ?? null,
       uid,
       text,
       atMs,
+      aheadMs,
       spec.hold ? 1 : 0,
       array,
       index,
@@ -121,8 +125,8 @@ export class Journal extends JournalReads {
     return this.#event(id, "QUEUED", atMs);
   }
 
-  /** Writes one change, of which `job` is the result. */
-  record(job: Job, change: Change, atMs: number): EventRecord {
+  /** Writes one change, of which `job` is the result. `steadyMs`: by the steady clock. */
+  record(job: Job, change: Change, atMs: number, steadyMs = atMs): EventRecord {
     switch (change.kind) {
       case "starting":
         return this.#recordStarting(job, change, atMs);
@@ -147,7 +151,7 @@ export class Journal extends JournalReads {
         return this.#event(job.id, job.state, atMs, { stopping: kind });
       }
       case "ended":
-        return this.#recordEnd(job as EndedJob, atMs);
+        return this.#recordEnd(job as EndedJob, atMs, steadyMs);
     }
   }
 
@@ -195,12 +199,13 @@ export class Journal extends JournalReads {
     return this.#event(job.id, "RUNNING", atMs, adopted ? { message: "adopted" } : {});
   }
 
-  #recordEnd({ id, end }: EndedJob, atMs: number) {
+  #recordEnd({ id, end }: EndedJob, atMs: number, steadyMs: number) {
     this.run(
       `UPDATE jobs SET state = ?, stopping = NULL, reason = ?, message = ?, exit_code = ?,
         user_time_ms = ?, system_time_ms = ?, max_memory = ?, read_bytes = ?, written_bytes = ?,
-        started_at = COALESCE(started_at, ?),
-        ended_at = MAX(COALESCE(started_at, submitted_at), ?) WHERE id = ? AND ${LIVE}`,
+        elapsed_ms = ?, started_at = COALESCE(started_at, ?),
+        ended_at = MAX(COALESCE(started_at, submitted_at), ?),
+        ended_ahead = MAX(COALESCE(started_at, submitted_at), ?) - ? WHERE id = ? AND ${LIVE}`,
       end.state,
       end.reason,
       end.message ?? null,
@@ -210,8 +215,11 @@ export class Journal extends JournalReads {
       end.usage?.maxMemory ?? null,
       end.usage?.readBytes ?? null,
       end.usage?.writtenBytes ?? null,
+      end.elapsedMs === undefined ? null : Math.round(end.elapsedMs),
       end.startedAtMs === undefined ? null : Math.round(end.startedAtMs),
       Math.round(end.endedAtMs),
+      Math.round(end.endedAtMs),
+      steadyMs,
       id,
     );
     this.run(
@@ -228,14 +236,22 @@ export class Journal extends JournalReads {
     this.run("DELETE FROM jobs WHERE id = ?", id);
   }
 
-  /** Releases what an ended job has held on to since before a time. Returns the jobs' ids. */
-  releaseStale(endedBeforeMs: number, atMs: number): number[] {
-    return this.all(
-      `UPDATE resource_allocations SET released = 1, released_time = ?1 WHERE released = 0
-         AND job_id IN (SELECT id FROM jobs WHERE ended_at < ?2) RETURNING job_id`,
+  /** What ended in times to come, as by a clock that was wrong, has ended at this time of the steady clock. */
+  endBy(steadyMs: number): void {
+    this.run(
+      `UPDATE jobs SET ended_ahead = ended_at - ?1
+         WHERE ended_at IS NOT NULL AND ended_at - ended_ahead > ?1`,
+      steadyMs,
+    );
+  }
+
+  /** Releases what an ended job still holds. */
+  release(id: number, atMs: number): void {
+    this.run(
+      "UPDATE resource_allocations SET released = 1, released_time = ? WHERE job_id = ?",
       atMs,
-      endedBeforeMs,
-    ).map((row) => row.job_id);
+      id,
+    );
   }
 
   /**

@@ -41,6 +41,11 @@ export interface PoolRecord {
   readonly paused: boolean;
 }
 
+/** From the first up to, and without, the second, ms. */
+export type Span = readonly [fromMs: number, toMs: number];
+
+const ENDED_IN = `ended_at IS NOT NULL
+  AND ended_at - ended_ahead >= ?1 AND ended_at - ended_ahead < ?2`;
 export const LIVE = "state IN ('QUEUED', 'STARTING', 'RUNNING')";
 const STARTED = "state IN ('STARTING', 'RUNNING')";
 type Place = Pick<ArrayMember, "id" | "index">;
@@ -209,14 +214,31 @@ export class JournalReads {
     return this.get("SELECT COALESCE(MAX(sequence), 0) AS last FROM events")!.last;
   }
 
-  /** Ids of jobs that ended before a time, oldest first. */
-  endedBefore(atMs: number, limit: number): number[] {
+  /** Ids of jobs that ended in one of these spans of the steady clock, oldest first. */
+  endedIn(spans: readonly Span[], limit: number): number[] {
+    const ids: number[] = [];
+    for (const span of spans) {
+      const rows = this.all(
+        `SELECT id FROM jobs WHERE ${ENDED_IN} ORDER BY ended_at - ended_ahead LIMIT ?3`,
+        ...span,
+        limit - ids.length,
+      );
+      ids.push(...rows.map(({ id }) => id));
+    }
+    return ids;
+  }
+
+  countEndedIn(spans: readonly Span[]): number {
+    const sql = `SELECT COUNT(*) AS jobs FROM jobs WHERE ${ENDED_IN}`;
+    return spans.reduce((count, span) => count + this.get(sql, ...span)!.jobs, 0);
+  }
+
+  /** Ended jobs that still hold what they were given, and when they ended by the steady clock. */
+  endedUnreleased(): { id: number; endedMs: number }[] {
     return this.all(
-      "SELECT id FROM jobs WHERE ended_at < ? ORDER BY ended_at LIMIT ?",
-      atMs,
-      limit,
-    )
-      .map((row) => row.id);
+      `SELECT id, ended_at - ended_ahead AS endedMs FROM resource_allocations
+         JOIN jobs ON id = job_id WHERE released = 0 AND ended_at IS NOT NULL`,
+    ) as { id: number; endedMs: number }[];
   }
 
   pools(): PoolRecord[] {

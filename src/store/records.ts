@@ -35,6 +35,8 @@ export interface JobRecord {
   readonly submittedAtMs: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
+  /** ms from start to end by the boot clock, where known. */
+  readonly elapsedMs?: number;
 }
 
 export interface EventRecord {
@@ -52,7 +54,7 @@ export type Row = Record<string, any>;
 export const JOB_COLUMNS = `
   jobs.id, spec, uid, state, attempts, stopping, stopping_boot_ms, adopted, reason, message, exit_code,
   user_time_ms, system_time_ms, max_memory, read_bytes, written_bytes,
-  submitted_at, started_at, ended_at, held, array_id, array_index, array_size, cgroup, cpu_set,
+  submitted_at, submitted_ahead, started_at, ended_at, elapsed_ms, held, array_id, array_index, array_size, cgroup, cpu_set,
   process_id, process_start_ticks, shim_process_id, shim_start_ticks,
   boot_id, pid_namespace, token, released`;
 
@@ -78,6 +80,7 @@ export function jobRecord(row: Row): JobRecord {
     submittedAtMs: row.submitted_at,
     startedAtMs: row.started_at ?? undefined,
     endedAtMs: row.ended_at ?? undefined,
+    elapsedMs: row.elapsed_ms ?? undefined,
   };
 }
 
@@ -101,6 +104,7 @@ export function startedJob(row: Row, demands: Demands): StartedJob {
     index: row.array_index ?? undefined,
     attempts: row.attempts,
     submittedAtMs: row.submitted_at,
+    aheadMs: row.submitted_ahead,
   };
   const started = { ...common, attempt: attempt(row), stopping: stopping(row) };
   if (row.state === "STARTING") return { ...started, state: "STARTING" };
@@ -126,17 +130,19 @@ const NEED = `json_extract(spec, ${DEMAND_FIELDS.map((name) => `'$.${name}'`).jo
 export const queuedPage = (condition: string) => `
   SELECT (SELECT ${NEED} FROM jobs WHERE id = ?1) AS need,
     json_group_array(id) AS ids, json_group_array(attempts) AS attempts,
-    json_group_array(submitted_at) AS times, json_group_array(held) AS held,
+    json_group_array(submitted_at) AS times, json_group_array(submitted_ahead) AS ahead,
+    json_group_array(held) AS held,
     json_group_array(array_id) AS arrays, json_group_array(array_index) AS indexes,
     json_group_array(other || '') AS others
-  FROM (SELECT id, attempts, submitted_at, held, array_id, array_index,
+  FROM (SELECT id, attempts, submitted_at, submitted_ahead, held, array_id, array_index,
       CASE WHEN spec = (SELECT spec FROM jobs WHERE id = ?1) THEN NULL ELSE ${NEED} END AS other
     FROM jobs WHERE state = 'QUEUED' AND id > ?1 AND ${condition} ORDER BY id LIMIT ?2)`;
 
 export function queuedJobs(row: Row, demands: Demands): QueuedJob[] {
-  const [attempts, times, held, arrays, indexes, others] = [
+  const [attempts, times, ahead, held, arrays, indexes, others] = [
     row.attempts,
     row.times,
+    row.ahead,
     row.held,
     row.arrays,
     row.indexes,
@@ -148,6 +154,7 @@ export function queuedJobs(row: Row, demands: Demands): QueuedJob[] {
     index: indexes[i] ?? undefined,
     attempts: attempts[i],
     submittedAtMs: times[i],
+    aheadMs: ahead[i],
     state: "QUEUED",
     held: held[i] === 1,
   }));

@@ -91,4 +91,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobs_by_name ON jobs (name) WHERE name IS NOT NULL;
   CREATE INDEX allocations_held ON resource_allocations (job_id) WHERE released = 0;
   `,
+  `
+  -- by how many ms the wall clock was ahead of the steady clock (supervisor/steady_time.ts)
+  ALTER TABLE jobs ADD COLUMN submitted_ahead INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN ended_ahead INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN elapsed_ms INTEGER; -- from start to end by CLOCK_BOOTTIME, where known
+  DROP INDEX jobs_ended;
+  CREATE INDEX jobs_by_age ON jobs (ended_at - ended_ahead) WHERE ended_at IS NOT NULL;
+  `,
 ];

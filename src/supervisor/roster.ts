@@ -3,6 +3,7 @@
  * that is journaled in the same breath. When the journal takes a turn back, `load` takes memory back.
  */
 
+import { MS_PER_TICK } from "../job/identity.ts";
 import {
   type Change,
   isEnded,
@@ -16,16 +17,19 @@ import {
 } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import { type ArrayMember, nameOf } from "../job/job_array.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Processes } from "../ports.ts";
 import type { Journal, Submission } from "../store/journal.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { Allocations } from "./allocations.ts";
 import type { Lane } from "./lanes.ts";
 import { Pools } from "./pools.ts";
 import { Queue } from "./queue.ts";
+import type { SteadyClock } from "./steady_clock.ts";
 
 export interface RosterParts {
   readonly clock: Clock;
+  readonly steady: SteadyClock;
+  readonly processes: Pick<Processes, "ground">;
   readonly journal: Journal;
   readonly log: Log;
   readonly aftermath: Aftermath;
@@ -40,8 +44,8 @@ export class Roster {
   readonly #live = new Map<number, LiveJob>();
   #queue = new Queue();
   #allocations = new Allocations();
-  /** Of the youngest job; none is queued as if it were older, whatever the clock did. */
-  #submittedAtMs = 0;
+  /** Of the youngest job, by the steady clock; none is queued as if it were older. */
+  #youngestMs = 0;
   readonly pools: Pools;
 
   /** Called with a started job as it was, in the turn in which it has ended or gone back to the queue. */
@@ -61,7 +65,7 @@ export class Roster {
     this.#live.clear();
     this.#queue = new Queue();
     this.#allocations = new Allocations();
-    this.#submittedAtMs = 0;
+    this.#youngestMs = 0;
     const { journal, clock } = this.parts;
     const jobs = journal.liveJobs();
     for (const job of jobs) this.#live.set(job.id, this.#inOrder(job));
@@ -132,7 +136,7 @@ export class Roster {
   /** Queues jobs that are in the journal; of those that can never start, their end is journaled. */
   enter(
     members: readonly Member[],
-    { spec, atMs }: Submission,
+    { spec, atMs, aheadMs }: Submission,
   ): void {
     const on = spec.after.filter((other) => this.#live.has(other));
     const held = spec.hold ?? false;
@@ -143,6 +147,7 @@ export class Roster {
         index,
         attempts: 0,
         submittedAtMs: atMs,
+        aheadMs,
         state: "QUEUED",
         held,
       });
@@ -156,7 +161,8 @@ export class Roster {
   }
 
   /** Makes one transition and journals it. Throws when the job's state does not allow it. */
-  change(job: LiveJob, change: Change): Job {
+  change(job: LiveJob, wanted: Change): Job {
+    const change = wanted.kind === "ended" ? this.#timed(job, wanted) : wanted;
     const after = transition(job, change);
     this.write(after, change);
     this.parts.aftermath.then(() => this.#tell(after, change));
@@ -182,8 +188,9 @@ export class Roster {
 
   /** Journals what a change has made of a job, which memory knows already. */
   write(after: Job, change: Change): void {
-    const { clock, journal, aftermath } = this.parts;
-    aftermath.tell(journal.record(after, change, clock.wallMs()));
+    const { clock, steady, journal, aftermath } = this.parts;
+    if (isEnded(after)) steady.noteFirst();
+    aftermath.tell(journal.record(after, change, clock.wallMs(), steady.nowMs()));
   }
 
   /** Takes jobs out of memory whose end is in the journal, or will be. */
@@ -220,12 +227,26 @@ export class Roster {
     }
   }
 
-  #inOrder<J extends LiveJob>(job: J): J {
-    if (job.submittedAtMs < this.#submittedAtMs) {
-      return { ...job, submittedAtMs: this.#submittedAtMs };
+  /** With how long it ran by the boot clock, where it was started in this boot. */
+  #timed(job: LiveJob, change: Change & { kind: "ended" }): Change {
+    const { clock, processes } = this.parts;
+    if (job.state !== "RUNNING" || job.attempt.ground.bootId !== processes.ground.bootId) {
+      return change;
     }
-    this.#submittedAtMs = job.submittedAtMs;
-    return job;
+    const { end } = change;
+    const sinceStartMs = clock.bootMs() - job.leader.startTicks * MS_PER_TICK;
+    const sinceEndMs = clock.wallMs() - end.endedAtMs;
+    // What is told of an end before the start is told by a clock that was moved.
+    const isTold = sinceEndMs > 0 && sinceEndMs < sinceStartMs;
+    const elapsedMs = Math.max(0, sinceStartMs - (isTold ? sinceEndMs : 0));
+    return { ...change, end: { ...end, elapsedMs } };
+  }
+
+  #inOrder<J extends LiveJob>(job: J): J {
+    const { submittedAtMs, aheadMs = 0 } = job;
+    this.#youngestMs = Math.max(this.#youngestMs, submittedAtMs - aheadMs);
+    const inOrderMs = submittedAtMs - this.#youngestMs;
+    return inOrderMs === aheadMs ? job : { ...job, aheadMs: inOrderMs };
   }
 
   #tell(job: Job, change: Change): void {

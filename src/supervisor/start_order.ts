@@ -21,7 +21,11 @@ export function startOrder(a: QueuedJob, b: QueuedJob): number {
   return rank(a) - rank(b) || a.id - b.id;
 }
 
-/** A job that may not start before a time is queued from then on. */
-function rank({ submittedAtMs, demand }: QueuedJob): number {
-  return Math.max(submittedAtMs, demand.notBeforeMs ?? 0) - headStartMs(demand.priority);
+/**
+ * A job that may not start before a time is queued from then on. By the steady clock: one that was
+ * submitted under a wrong wall clock is neither older nor younger for it.
+ */
+function rank({ submittedAtMs, aheadMs = 0, demand }: QueuedJob): number {
+  const sinceMs = Math.max(submittedAtMs, demand.notBeforeMs ?? 0) - aheadMs;
+  return sinceMs - headStartMs(demand.priority);
 }

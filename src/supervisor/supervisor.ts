@@ -3,6 +3,7 @@
  * the loop's matter.
  */
 
+import { MS_PER_TICK } from "../job/identity.ts";
 import { isStarted, type LiveJob, type StartedJob, type Stop } from "../job/job.ts";
 import type { Log } from "../job/log.ts";
 import type { Cgroups, Clock, Files, Processes, ProcessHandle } from "../ports.ts";
@@ -24,9 +25,11 @@ import type { LogBounds } from "./log_bounds.ts";
 import { type Answer, type Decide, Loop } from "./loop.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Roster } from "./roster.ts";
+import type { SteadyClock } from "./steady_clock.ts";
 
 export interface Parts {
   readonly clock: Clock;
+  readonly steady: SteadyClock;
   readonly journal: Journal;
   readonly processes: Processes;
   readonly files: Files;
@@ -200,6 +203,15 @@ export class Supervisor {
     if (degraded !== undefined) return `the journal: ${degraded}`;
     if (this.#isDraining) return "the node, which is draining";
     return undefined;
+  }
+
+  /** How long a running job has run, ms by the boot clock; undefined for any other. */
+  elapsedMs(id: number): number | undefined {
+    const job = this.roster.get(id);
+    if (job?.state !== "RUNNING") return undefined;
+    const { clock, processes } = this.parts;
+    if (job.attempt.ground.bootId !== processes.ground.bootId) return undefined;
+    return Math.max(0, clock.bootMs() - job.leader.startTicks * MS_PER_TICK);
   }
 
   /** Why a job has not ended yet though its end has been asked for or seen. */

@@ -11,8 +11,9 @@ import type { Counts, PlanItem } from "../recover/plan.ts";
 import { report } from "../recover/report.ts";
 import type { Journal } from "../store/journal.ts";
 import type { ChangeParts } from "./changes/parts.ts";
-import { prune } from "./changes/prune.ts";
+import { keptInDoubt, prune } from "./changes/prune.ts";
 import type { Health } from "./health.ts";
+import type { SteadyClock } from "./steady_clock.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface UpkeepParts {
@@ -22,6 +23,7 @@ export interface UpkeepParts {
   readonly files: Files;
   readonly cgroups?: Cgroups;
   readonly clock: Clock;
+  readonly steady: SteadyClock;
   readonly log: Log;
   /** More interrupted jobs than this raise an alert. */
   readonly alertAbove: number;
@@ -32,11 +34,14 @@ export interface UpkeepParts {
 /** `at`: RFC 3339 in UTC. */
 export type Recovered = { readonly at: string; readonly durationMs: number } & Counts;
 
+/** An ended job that holds something so long after its end never released it: a mistake, made good. */
 const STALE_ALLOCATION_MS = 48 * 3_600_000;
 
 export class Upkeep {
   #unknownEnds = 0;
   #unknownCgroups = 0;
+  /** Jobs of which it was told last that they are kept since it is in doubt how old they are. */
+  #keptInDoubt = 0;
 
   constructor(private readonly parts: UpkeepParts) {}
 
@@ -48,7 +53,8 @@ export class Upkeep {
 
   /** Takes back what the last supervisor has left. Throws JournalUnavailable. */
   start(): Recovered {
-    const { supervisor, log } = this.parts;
+    const { supervisor, steady, log } = this.parts;
+    supervisor.request(() => steady.note(), () => this.#tellClocks());
     supervisor.childrenEnded();
     const recovered = this.#recover();
     log.info("recovered", { ...recovered });
@@ -65,13 +71,19 @@ export class Upkeep {
   }
 
   check(): void {
-    const { supervisor, changes } = this.parts;
+    const { supervisor, changes, steady } = this.parts;
     supervisor.childrenEnded();
     supervisor.check((found) => this.#report(found));
+    supervisor.request(() => steady.note(), () => this.#tellClocks());
     supervisor.request(() => this.#releaseStale(), () => {});
     this.#sweepExitRecords(() => {});
     this.#sweepCgroups(() => {});
     supervisor.request(prune(changes), () => this.#tellHealth());
+  }
+
+  /** At the end: what somebody was still in when its job had ended is empty by now. */
+  leave(): void {
+    this.#sweepCgroups(() => {});
   }
 
   #tellHealth(): void {
@@ -123,12 +135,33 @@ export class Upkeep {
     }
   }
 
+  #tellClocks(): void {
+    const { changes, steady, log } = this.parts;
+    const { movedMs, offMs } = steady.takeUnusual();
+    if (movedMs !== 0) {
+      const doing = "counting ages by the time since boot";
+      log.warn("the wall clock was moved", { seconds: Math.round(movedMs / 1000), doing });
+    }
+    if (offMs > 0) {
+      const doing = "pruning nothing for that alone until a day has passed";
+      log.warn("the node was off, or its clock is wrong", {
+        seconds: Math.round(offMs / 1000),
+        doing,
+      });
+    }
+    const kept = keptInDoubt(changes);
+    if (kept !== this.#keptInDoubt) log.info("ended jobs that may be old are kept", { jobs: kept });
+    this.#keptInDoubt = kept;
+  }
+
   /** Within a turn. */
   #releaseStale(): void {
-    const { journal, clock, log } = this.parts;
-    const now = clock.wallMs();
-    for (const id of journal.releaseStale(now - STALE_ALLOCATION_MS, now)) {
-      log.warn("released a stale allocation", { job: id });
+    const { supervisor, journal, clock, steady, log } = this.parts;
+    const stale = journal.endedUnreleased()
+      .filter(({ endedMs }) => steady.ageMs(endedMs) > STALE_ALLOCATION_MS);
+    for (const { id } of stale) {
+      journal.release(id, clock.wallMs());
+      supervisor.onCommit(() => log.warn("released a stale allocation", { job: id }));
     }
   }
 }

@@ -32,9 +32,11 @@ export interface Job {
   expectedStart?: string;
   array?: ArrayMember;
   cpuSet?: readonly number[];
+  lostLogs?: readonly Stream[];
   submittedAt: string;
   startedAt?: string;
   endedAt?: string;
+  elapsedMs?: number;
 }
 
 export interface Event {
@@ -150,5 +152,5 @@ export interface Methods {
   Pools: [Record<string, never>, { pools: Pool[] }];
   SetPool: [{ name: string; limit?: number; paused?: boolean }, { pool: Pool }];
   RemovePool: [{ name: string }, Record<string, never>];
-  Prune: [{ olderThan?: number }, { removed: number }];
+  Prune: [{ olderThan?: number }, { removed: number; kept?: number }];
 }

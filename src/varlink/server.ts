@@ -11,13 +11,18 @@ import { Connection, type Limits, type Service } from "./connection.ts";
 import { Turns } from "./turns.ts";
 
 const READ_BYTES = 65536;
-const ACCEPT_RETRY_MS = 100;
+const ACCEPT_RETRY_MS = 100, QUIET_MS = 5000;
+/** Of those who wait at once: who is connected already is heard in between. */
+const ACCEPTS_A_TURN = 64;
 
 export class Server {
   readonly #connections = new Set<Connection>();
   readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #turns: Turns;
   #listener?: Listener;
+  /** Times that nobody could be accepted, since it was told. */
+  #refusals = 0;
+  #over?: number;
 
   constructor(
     private readonly reactor: Reactor,
@@ -28,11 +33,20 @@ export class Server {
     this.#turns = new Turns((error) => log.error("failed", { what: String(error) }));
   }
 
-  /** Throws SystemError. */
+  /** In place of where it has listened before, if it has: who waits there is welcome. Throws SystemError. */
   listen(path: string): void {
     const listener = listenUnix(path);
+    const before = this.#listener;
     this.#listener = listener;
-    this.reactor.add(listener.fd, READABLE, () => this.#accept(listener));
+    this.#watch(listener);
+    if (before === undefined) return;
+    this.#accept(before, Infinity);
+    this.#leave(before);
+  }
+
+  /** Whether clients that look for the socket come here. */
+  isReachable(): boolean {
+    return this.#listener?.isReachable() ?? false;
   }
 
   /** Before it is closed for good: nobody more is led here. */
@@ -42,33 +56,71 @@ export class Server {
 
   /** Accepts nobody more and lets go of everybody, once what they are owed has been sent. */
   close(): void {
+    this.#tellOver();
     if (this.#listener !== undefined) {
-      this.reactor.remove(this.#listener.fd);
-      libc.close(this.#listener.fd);
+      this.#leave(this.#listener);
       this.#listener = undefined;
     }
     for (const connection of this.#connections) connection.close();
   }
 
-  #accept(listener: Listener): void {
+  #watch(listener: Listener): void {
+    this.reactor.add(listener.fd, READABLE, () => this.#accept(listener, ACCEPTS_A_TURN));
+  }
+
+  #leave(listener: Listener): void {
+    this.reactor.remove(listener.fd);
+    libc.close(listener.fd);
+  }
+
+  #accept(listener: Listener, most: number): void {
     try {
-      for (let fd; (fd = accept(listener.fd)) !== undefined;) this.#welcome(fd);
+      for (let count = 0; count < most; count++) {
+        const fd = accept(listener.fd);
+        if (fd === undefined) break;
+        this.#welcome(fd);
+      }
+      this.#noteAccepting();
     } catch (error) {
-      // Out of descriptors: those who wait are taken when some are free again.
-      this.log.error("cannot accept", { what: String(error) });
+      this.#noteRefusal(String(error));
       this.reactor.remove(listener.fd);
       setTimeout(() => {
-        if (this.#listener === listener) {
-          this.reactor.add(listener.fd, READABLE, () => this.#accept(listener));
-        }
+        if (this.#listener === listener) this.#watch(listener);
       }, ACCEPT_RETRY_MS);
     }
   }
 
+  /** As for want of descriptors: those who wait are taken when some are free again. */
+  #noteRefusal(what: string): void {
+    clearTimeout(this.#over);
+    this.#over = undefined;
+    if (this.#refusals++ > 0) return;
+    this.log.error("cannot accept", { what, doing: "those who connect wait" });
+  }
+
+  /** It is over when all who came for a while could be taken. */
+  #noteAccepting(): void {
+    if (this.#refusals > 0) this.#over ??= setTimeout(() => this.#tellOver(), QUIET_MS);
+  }
+
+  #tellOver(): void {
+    clearTimeout(this.#over);
+    this.#over = undefined;
+    if (this.#refusals > 0) this.log.info("accepts again", { failures: this.#refusals });
+    this.#refusals = 0;
+  }
+
+  /** Throws SystemError; the connection is closed then. */
   #welcome(fd: number): void {
     const { reactor, service, limits } = this;
     const shared = { reactor, service, limits, turns: this.#turns, buffer: this.#buffer };
-    const connection = new Connection(fd, shared, () => this.#connections.delete(connection));
+    let connection: Connection;
+    try {
+      connection = new Connection(fd, shared, () => this.#connections.delete(connection));
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
     if (this.#connections.size >= limits.connections) {
       connection.refuse("LimitExceeded", { what: "connections", limit: limits.connections });
     } else this.#connections.add(connection);

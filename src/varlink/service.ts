@@ -7,7 +7,7 @@ import { isInvalid } from "../job/spec.ts";
 import { cancel } from "../supervisor/changes/cancel.ts";
 import { hold, release } from "../supervisor/changes/hold.ts";
 import type { ChangeParts } from "../supervisor/changes/parts.ts";
-import { prune } from "../supervisor/changes/prune.ts";
+import { keptInDoubt, prune } from "../supervisor/changes/prune.ts";
 import { resubmit } from "../supervisor/changes/resubmit.ts";
 import type { Named } from "../supervisor/changes/several.ts";
 import { signal } from "../supervisor/changes/signal.ts";
@@ -101,7 +101,10 @@ function handlers(
   change: (call: Call, decide: Decide<object>, isChange?: boolean) => void,
 ): Handlers {
   const { supervisor, journal, streams, clock, node } = parts;
-  const tell = (job: JobRecord) => wireJob(job, supervisor.note(job.id));
+  const tell = (job: JobRecord) => {
+    const elapsedMs = job.elapsedMs ?? supervisor.elapsedMs(job.id);
+    return wireJob({ ...job, elapsedMs }, supervisor.note(job.id));
+  };
   const known = (call: Call, id: number, go: (job: JobRecord) => void) => {
     const job = journal.job(id);
     if (job) go(job);
@@ -155,7 +158,10 @@ function handlers(
       changeJob(call, signal(parts, named(parameters), number), false);
     },
     Status: (call, { id }) =>
-      known(call, id, (job) => call.reply({ job: { ...tell(job), ...outlook(id) } })),
+      known(call, id, (job) => {
+        const lostLogs = streams.lostLogs(job);
+        call.reply({ job: { ...tell(job), ...outlook(id), lostLogs } });
+      }),
     List(call, query) {
       const { jobs, next } = journal.list(query);
       call.reply({ jobs: jobs.map(tell), next });
@@ -188,10 +194,12 @@ function handlers(
       change(call, () => ({ pool: supervisor.roster.pools.set(name, { limit, paused }) })),
     RemovePool: (call, { name }) => change(call, () => (supervisor.roster.pools.remove(name), {})),
     Prune(call, { olderThan }) {
-      const pruned = prune(parts, olderThan === undefined ? undefined : olderThan * 1000);
+      const olderThanMs = olderThan === undefined ? undefined : olderThan * 1000;
+      const pruned = prune(parts, olderThanMs);
       change(call, (mayGoOn) => {
         const removed = pruned(mayGoOn);
-        return removed === UNFINISHED ? removed : { removed };
+        if (removed === UNFINISHED) return removed;
+        return { removed, kept: keptInDoubt(parts, olderThanMs) || undefined };
       });
     },
   };

@@ -6,6 +6,7 @@ import type { Journal } from "../store/journal.ts";
 import type { EventRecord, JobRecord } from "../store/records.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Call } from "./connection.ts";
+import { INTERFACE_NAME } from "./interface.ts";
 import { wireEvent, wireJob } from "./wire.ts";
 
 /** An empty reply now and then tells a client that a silent stream is not a dead one. */
@@ -88,6 +89,18 @@ export class Streams {
     pump();
   }
 
+  /** Logs that a job must have, and that are not there. */
+  lostLogs(job: JobRecord): LogStream[] | undefined {
+    const lost = STREAMS.filter((stream) => this.#isLost(job, stream));
+    return lost.length > 0 ? lost : undefined;
+  }
+
+  /** The logs of a job that has started were made before its command was executed. */
+  #isLost(job: JobRecord | undefined, stream: LogStream): boolean {
+    if (job?.startedAtMs === undefined) return false;
+    return this.files.isLost(job.id, stream, hasEnded(job) ? undefined : job.pid);
+  }
+
   logs(call: Call, { id, stream, offset, follow }: Parameters<"Logs">): void {
     const readers = (stream ? [stream] : STREAMS).map((name) => {
       return { name, reader: this.files.read(id, name, offset ?? 0) };
@@ -109,7 +122,14 @@ export class Streams {
           if (call.mustPause) return call.whenFree(pump);
         }
       }
-      if (isLast) {
+      const lost = readers.filter(({ name, reader }) =>
+        this.#isLost(job, name) || reader.isReplaced()
+      );
+      if (lost.length > 0) {
+        stop();
+        const [streams, paths] = [lost.map(({ name }) => name), lost.map((l) => l.reader.path)];
+        call.fail(`${INTERFACE_NAME}.LogLost`, { id, streams, paths });
+      } else if (isLast) {
         stop();
         call.reply({});
       } else timer = setTimeout(pump, FOLLOW_MS);

@@ -63,6 +63,7 @@ Deno.test("an array lasts from its first start to its last end, and uses what it
   assert.deepEqual(together([first, second]), {
     startedAt: at(3),
     endedAt: at(30),
+    elapsedMs: undefined,
     usage: { userTimeMs: 11, systemTimeMs: 22, maxMemory: 7, readBytes: 1, writtenBytes: 0 },
   });
   const { endedAt, usage } = together([first, second, third]);
@@ -70,8 +71,18 @@ Deno.test("an array lasts from its first start to its last end, and uses what it
   assert.deepEqual(together(array({})), {
     startedAt: undefined,
     endedAt: undefined,
+    elapsedMs: undefined,
     usage: undefined,
   });
+});
+
+Deno.test("how long an array lasts is told by its jobs, not by a clock that was moved since", () => {
+  const ended = { startedAt: at(3), endedAt: at(900_000), elapsedMs: 5000 };
+  const running = { startedAt: at(4), elapsedMs: 7000 };
+  assert.equal(together(array(ended, { ...ended, startedAt: at(5) })).elapsedMs, 7000);
+  assert.equal(together(array(ended, running, {})).elapsedMs, 8000);
+  assert.equal(together(array(ended, {})).elapsedMs, undefined, "it goes on, and no job tells it");
+  assert.equal(together(array({ startedAt: at(1), endedAt: at(2) }, running)).elapsedMs, undefined);
 });
 
 Deno.test("the summary tells which failed, what the next one waits for and when it starts", () => {

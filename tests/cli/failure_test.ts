@@ -13,6 +13,7 @@ const REFUSALS: Record<string, number> = {
   JobEnded: 5,
   NotRunning: 5,
   NotQueued: 5,
+  LogLost: 1,
   NoSuchPool: 3,
   PoolInUse: 5,
   QueueFull: 5,
@@ -33,6 +34,7 @@ const PARAMETERS = {
   parameter: "signal",
   name: "gpu",
   jobs: 4,
+  paths: ["/runs/12/stdout.log"],
 };
 
 Deno.test("each refusal of the supervisor has its exit code and says what it is about", () => {

@@ -106,6 +106,49 @@ Deno.test(
 );
 
 Deno.test(
+  "the cgroup of a supervisor is gone with it and its last job, or with the next one",
+  WITH_CGROUPS,
+  async () => {
+    using ground = PLAIN_CGROUPS!();
+    const sleeping = ["sleep", "1000"];
+    const ways: Record<string, (home: Home) => Promise<void>> = {
+      "it is idle": async (home) => {
+        await home.wait(await home.submit("true"));
+        await home.signal("SIGTERM");
+      },
+      "it ends its jobs": async (home) => {
+        await home.running(await home.submit(sleeping));
+        await home.restart("--on-stop", "terminate", ...ground.flags);
+        await home.signal("SIGTERM");
+      },
+      "it ends with its last job": async (home) => {
+        await home.running(await home.submit("sleep 0.3"));
+        await home.crash();
+        home.launch(["--burst", ...ground.flags]);
+        await home.ended();
+      },
+      "its last job ends after it": async (home) => {
+        const id = await home.submit("while [ ! -e go ]; do sleep 0.05; done");
+        await home.running(id);
+        await home.signal("SIGTERM");
+        Deno.writeTextFileSync(`${home.directory}/go`, "");
+        await until("the job has ended", () => isThere(`${home.state}/exits/${id}`));
+        await home.start(...ground.flags);
+        assertEquals((await home.wait(id)).exitCode, "0:0");
+        await home.signal("SIGTERM");
+      },
+    };
+    for (const [way, end] of Object.entries(ways)) {
+      await using home = await Home.start(...ground.flags);
+      const { cgroup } = await nodeOf(home);
+      assert(isThere(cgroup!));
+      await end(home);
+      assert(!isThere(cgroup!), way);
+    }
+  },
+);
+
+Deno.test(
   "a start removes cgroups that nobody is in, and leaves those of unknown jobs that live",
   WITH_CGROUPS,
   async () => {

@@ -4,12 +4,11 @@
  * the wall clock makes a job end before it started or an event come before its cause.
  */
 
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertMatch } from "../assert.ts";
 import type { Job } from "../../src/varlink/interface.ts";
+import { FakeClock, HAS_FAKETIME } from "./fake_clock.ts";
 import { Home, tell, until } from "./home.ts";
 
-const FAKETIME = `/usr/lib/${Deno.build.arch}-linux-gnu/faketime/libfaketimeMT.so.1`;
-const HAS_FAKETIME = exists(FAKETIME);
 if (!HAS_FAKETIME) console.log(`skipped: jumps of the wall clock; install libfaketime`);
 const HAS_CC = await succeeds("cc", "--version");
 if (!HAS_CC) console.log("skipped: suspend; there is no C compiler, cc");
@@ -22,7 +21,8 @@ Deno.test("the wall clock jumps by hours while jobs run: no timeout moves, no or
   ignore: !HAS_FAKETIME,
 }, async () => {
   await using home = new Home();
-  await startAt(home, "+0");
+  const clock = new FakeClock(home.directory);
+  await clock.start(home);
   const long = await home.submit(["sleep", "1000"], { timeout: 3600 });
   await home.running(long);
   const jobs: Job[] = [];
@@ -30,7 +30,7 @@ Deno.test("the wall clock jumps by hours while jobs run: no timeout moves, no or
     const timed = await home.submit(["sleep", "1000"], { timeout: 1 });
     const running = await home.running(timed);
     const short = await home.submit("sleep 0.05; exit 3");
-    jump(home, `${hours < 0 ? "" : "+"}${hours}h`);
+    clock.jump(`${hours < 0 ? "" : "+"}${hours}h`);
     const after = await home.wait(await home.submit(["true"]));
     const shownMs = Date.parse(after.submittedAt) - Date.now() - hours * HOUR_MS;
     assert(Math.abs(shownMs) < HOUR_MS, `the clock has jumped: ${after.submittedAt}`);
@@ -55,15 +55,18 @@ Deno.test("deadlines survive restarts under another wall clock: neither early no
   ignore: !HAS_FAKETIME,
 }, async () => {
   await using home = new Home();
-  await startAt(home, "+0");
+  const clock = new FakeClock(home.directory);
+  await clock.start(home);
   const long = await home.submit(["sleep", "1000"], { timeout: 3600 });
   const short = await home.submit(["sleep", "1000"], { timeout: 2, grace: 0 });
   for (const id of [long, short]) await home.running(id);
   await home.crash();
-  await startAt(home, "-9h");
+  clock.jump("-9h");
+  await clock.start(home);
   assertEquals((await home.wait(short)).reason, "timeout");
   await home.crash();
-  await startAt(home, "+9h");
+  clock.jump("+9h");
+  await clock.start(home);
   const job = await home.status(long);
   assertEquals([job.state, job.stopping, job.adopted], ["RUNNING", undefined, true]);
   assertOrdered(await home.status(short));
@@ -96,6 +99,52 @@ Deno.test("a job whose record is dated before its start, or its start after its 
     assertOrdered(job);
   }
 });
+
+Deno.test(
+  "a clock that shows a time before 1970 or after 9999 is told in one line, by every verb",
+  {
+    ignore: !HAS_FAKETIME,
+  },
+  async () => {
+    await using home = new Home();
+    const clock = new FakeClock(home.directory);
+    for (const time of ["1960-01-01 00:00:00", "+9000y", "+400000y"]) {
+      clock.jump(time);
+      for (const words of [["--version"], ["list"], ["run", "true"], ["daemon"]]) {
+        const { code, stdout, stderr } = await home.runAs({ env: clock.environment }, ...words);
+        assertEquals([code, stdout], [125, ""], `${words} at ${time}`);
+        assertMatch(
+          stderr,
+          /^holdfast: the clock shows a time before 1970 or after 9999; set it, .*\n$/,
+        );
+      }
+    }
+  },
+);
+
+Deno.test("a clock that is moved to such a time ends no supervisor and stops no job", {
+  ignore: !HAS_FAKETIME,
+}, async () => {
+  await using home = new Home();
+  const clock = new FakeClock(home.directory);
+  await clock.start(home, ["--check-interval", "1s"]);
+  const long = await home.submit(["sleep", "1000"]);
+  const running = await home.running(long);
+  for (const time of ["1960-01-01 00:00:00", "+9000y", "+0"]) {
+    clock.jump(time);
+    const timed = await home.submit(["sleep", "1000"], { timeout: 1 });
+    const job = await home.wait(await home.submit("exit 3"));
+    assertEquals([job.exitCode, (await home.wait(timed)).reason], ["3:0", "timeout"]);
+    assertOrdered(job);
+    assertMatch(job.submittedAt, /^\d{4}-/);
+    assertEquals(withoutElapsed(await home.status(long)), withoutElapsed(running));
+  }
+  assertEquals((await home.run("prune")).stdout, "0 jobs removed\n");
+});
+
+function withoutElapsed({ elapsedMs: _, ...job }: Job): Omit<Job, "elapsedMs"> {
+  return job;
+}
 
 /** CLOCK_BOOTTIME goes on in a suspend; CLOCK_MONOTONIC, by which timers ring, does not. */
 const SUSPENDED = `
@@ -149,26 +198,6 @@ Deno.test("a deadline and a grace period that passed in a suspend are found by t
   assertEquals((await home.wait(stubborn)).exitCode, "0:9");
   assertEquals((await home.status(later)).state, "RUNNING");
 });
-
-/** Starts a supervisor whose wall clock is moved, as `jump` says. */
-async function startAt(home: Home, offset: string): Promise<void> {
-  jump(home, offset);
-  home.launch([], [
-    "env",
-    `LD_PRELOAD=${FAKETIME}`,
-    `FAKETIME_TIMESTAMP_FILE=${home.directory}/offset`,
-    "FAKETIME_NO_CACHE=1",
-    "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    "NO_FAKE_STAT=1",
-  ]);
-  await until(`a supervisor answers; log: ${home.log}`, () => home.answers());
-}
-
-function jump(home: Home, offset: string): void {
-  const path = `${home.directory}/offset`;
-  Deno.writeTextFileSync(`${path}.new`, `${offset}\n`);
-  Deno.renameSync(`${path}.new`, path);
-}
 
 function assertOrdered({ submittedAt, startedAt, endedAt }: Job): void {
   const times = [submittedAt, startedAt!, endedAt!].map((time) => Date.parse(time));

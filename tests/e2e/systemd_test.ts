@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { BINARY, Home, until } from "./home.ts";
 import { libc, must } from "../../src/host/libc.ts";
+import { unixAddress } from "../../src/host/unix_socket.ts";
 
 const UNIT = new URL("../../systemd/holdfast.service", import.meta.url).pathname;
 const AF_UNIX = 1, SOCK_DGRAM = 2, NONBLOCK = 0o4000, CLOEXEC = 0o2000000;
@@ -27,6 +28,15 @@ class Manager implements Disposable {
       this.messages.push(new TextDecoder().decode(buffer.subarray(0, n)));
     }
     return this.messages;
+  }
+
+  /** Sends to it until nothing more finds room. */
+  fill(): void {
+    const fd = must("socket", libc.socket(AF_UNIX, SOCK_DGRAM | NONBLOCK | CLOEXEC, 0));
+    const address = unixAddress(new TextEncoder().encode(`${this.path}\0`));
+    const bytes = new Uint8Array([1]);
+    while (libc.sendto(fd, bytes, 1n, 0, address, address.length) === 1n);
+    libc.close(fd);
   }
 
   [Symbol.dispose](): void {
@@ -66,6 +76,28 @@ Deno.test("the unit is one that systemd takes", { ignore: !hasSystemdAnalyze() }
   }
 });
 
+Deno.test("a manager that does not listen keeps nobody waiting, and is told as soon as it does", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  manager.fill();
+  underSystemd(home, manager);
+  await until("it answers", () => home.answers());
+  assertEquals((await home.wait(await home.submit("exit 3"))).exitCode, "3:0");
+  await until("it is told", () => manager.receive().includes("READY=1"));
+  assert(!home.log.includes("cannot notify"), home.log);
+  // And at the end it waits as little.
+  manager.fill();
+  assertEquals(await home.signal("SIGTERM"), 0);
+});
+
+Deno.test("a manager that is gone is no reason not to start", async () => {
+  await using home = new Home();
+  home.launch([], ["env", `NOTIFY_SOCKET=${home.directory}/nobody`]);
+  await until("it answers", () => home.answers());
+  assertMatch(home.log, /WARN cannot notify message=\S+ socket=\S+nobody why=.*No such file/);
+  assertEquals(await home.signal("SIGTERM"), 0);
+});
+
 Deno.test("READY=1 follows the recovery, once a start, and STOPPING=1 an end", async () => {
   await using home = new Home();
   using manager = new Manager(`${home.directory}/notify`);
@@ -87,6 +119,30 @@ Deno.test("READY=1 follows the recovery, once a start, and STOPPING=1 an end", a
 
   assertEquals(await home.signal("SIGTERM"), 0);
   assertEquals(manager.receive(), ["READY=1", "READY=1", "STOPPING=1"]);
+});
+
+Deno.test("a watchdog is told that we are there, again and again, and over an upgrade", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  const asked = [`NOTIFY_SOCKET=${manager.path}`, "WATCHDOG_USEC=200000"];
+  home.launch([], ["env", ...asked]);
+  const signs = () => manager.receive().filter((message) => message === "WATCHDOG=1").length;
+  await until("it has been told twice", () => signs() >= 2);
+  Deno.kill(home.pid, "SIGHUP");
+  const isReadyAgain = () => manager.receive().filter((text) => text === "READY=1").length === 2;
+  await until("its successor is ready", isReadyAgain);
+  const before = signs();
+  await until("the successor tells it too", () => signs() >= before + 2);
+});
+
+Deno.test("a watchdog that is another process's is told nothing", async () => {
+  await using home = new Home();
+  using manager = new Manager(`${home.directory}/notify`);
+  const asked = [`NOTIFY_SOCKET=${manager.path}`, "WATCHDOG_USEC=1000", "WATCHDOG_PID=1"];
+  home.launch([], ["env", ...asked]);
+  await until("it answers", () => home.answers());
+  assertEquals((await home.wait(await home.submit("exit 3"))).exitCode, "3:0");
+  assertEquals(manager.receive(), ["READY=1"]);
 });
 
 Deno.test("no READY=1 comes from a supervisor that is refused", async () => {

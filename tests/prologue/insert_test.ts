@@ -1,7 +1,10 @@
 /** The prologue in real programs of this machine: what it changes for them, and that it changes no more. */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { MARK, NOWHERE } from "../../src/called.ts";
+import { WRONG_CLOCK } from "../../src/prologue/code.ts";
+import { slotOf } from "../../src/prologue/imports.ts";
 import { withPrologue } from "../../src/prologue/insert.ts";
 
 /** As `deno compile` leaves it: something behind it, with its length in the last 8 bytes. */
@@ -64,6 +67,36 @@ Deno.test("words with a byte above 127 are marked, all others and the environmen
   const many = Array.from({ length: 10_000 }, (_, i) => i % 2 ? String(i) : `${i}\u00e9`);
   assert.deepEqual(told(...many).split(" "), many.map((word, i) => i % 2 ? word : MARK));
 });
+
+const FAKETIME = `/usr/lib/${Deno.build.arch}-linux-gnu/faketime/libfaketimeMT.so.1`;
+const HAS_FAKETIME = existsSync(FAKETIME);
+if (!HAS_FAKETIME) console.log("skipped: clocks that show no time of ours; install libfaketime");
+
+Deno.test(
+  "a clock before 1970 or after 9999 is told in one line, any other is left to the program",
+  {
+    ignore: !HAS_FAKETIME,
+  },
+  () => {
+    using programs = new Programs();
+    assert.ok(slotOf(Deno.readFileSync("/bin/date"), "clock_gettime"));
+    assert.equal(slotOf(Deno.readFileSync("/bin/date"), "clock_get"), undefined);
+    const date = programs.add("date");
+    const at = (time: string) => {
+      const env = { LD_PRELOAD: FAKETIME, FAKETIME: time, TZ: "UTC" };
+      const { code, stdout, stderr } = new Deno.Command(date, { args: ["+%Y"], env }).outputSync();
+      return [code, stdout, stderr].map((told) =>
+        typeof told === "number" ? told : new TextDecoder().decode(told)
+      );
+    };
+    for (const year of ["1970", "2026", "2200", "9999"]) {
+      assert.deepEqual(at(`${year}-01-02 00:00:00`), [0, `${year}\n`, ""]);
+    }
+    for (const time of ["1969-12-31 23:59:59", "1902-01-01 00:00:00", "+9000y", "+400000y"]) {
+      assert.deepEqual(at(time), [125, "", WRONG_CLOCK], time);
+    }
+  },
+);
 
 Deno.test("a program that it cannot be put into is refused with the reason", () => {
   const program = compiled(Deno.readFileSync("/bin/echo"));

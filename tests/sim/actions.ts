@@ -61,6 +61,7 @@ export type Action =
     }
   );
 
+const DAY_MS = 86_400_000;
 const JOURNAL_FAULTS: JournalFault[] = ["refuse", "full", "torn"];
 
 export function drawActions(seed: number): Action[] {
@@ -118,6 +119,7 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "sleep", ms: chance.below(20_000) }),
     () => ({ seed, kind: "suspend", ms: chance.below(100_000) }),
     () => ({ seed, kind: "jump", ms: chance.below(2e7) - 1e7 }),
+    () => ({ seed, kind: "jump", ms: chance.pick([3, 30, -3, 300, -30]) * DAY_MS }),
     () => ({ seed, kind: "slow", ms: chance.pick([0, 1, 1, 5, 20]) }),
     () => ({ seed, kind: "strangers", count: 1 + chance.below(30) }),
     () => ({ seed, kind: "reusePids" }),

@@ -57,6 +57,8 @@ export function play(actions: readonly Action[], seed: number): Outcome {
 
 class Player {
   #specs = new Map<string, object>();
+  /** Changes that were asked for so far. */
+  #changes = 0;
 
   constructor(private readonly world: World, private readonly truth: Truth) {}
 
@@ -96,7 +98,10 @@ class Player {
         if (truth.unacknowledged().length > 0) return;
         return world.deliver(
           "prune",
-          ({ supervisor, changes }) => supervisor.request(prune(changes, 0), () => {}),
+          ({ supervisor, changes }) => {
+            truth.pruning = world.life;
+            supervisor.request(prune(changes, 0), () => truth.pruning = undefined);
+          },
         );
       case "drain":
         return this.#drain(action.isOn);
@@ -125,8 +130,7 @@ class Player {
         world.kernel.bootMs += action.ms;
         return;
       case "jump":
-        world.wallOffsetMs += action.ms;
-        return;
+        return world.moveClock(action.ms);
       case "strangers":
         return this.#strangers(action.count, chance);
       case "reusePids":
@@ -210,6 +214,7 @@ class Player {
     if (roster.pools.get(POOL)?.paused) this.setPool(2, false);
     for (const job of roster.all()) {
       if (job.state !== "QUEUED" || !job.held) continue;
+      this.#changes++;
       this.world.deliver(`release ${job.id}`, ({ supervisor, changes }) => {
         supervisor.request(release(changes, one(job.id)), () => {});
       });
@@ -261,6 +266,7 @@ class Player {
     if (known.length === 0) return;
     const ids = Array.from({ length: count }, () => chance.oneIn(9) ? 9999 : chance.pick(known));
     const named = { ids, wholeArrays, isList: true };
+    const change = ++this.#changes;
     this.world.deliver(`${what} ${ids}${wholeArrays ? " with their arrays" : ""}`, (life) => {
       const decide = { cancel, hold, release }[what](life.changes, named);
       const noted: Decide<Changed> = (mayGoOn) => {
@@ -268,7 +274,8 @@ class Player {
         return decide(mayGoOn);
       };
       life.supervisor.request(noted, (answer) => {
-        if (life.isDead || !("value" in answer)) return;
+        // It tells how they are when it is written: a later change may have come between.
+        if (life.isDead || !("value" in answer) || change !== this.#changes) return;
         this.truth.onChanged(what, answer.value.outcomes ?? []);
       });
     });
@@ -284,6 +291,7 @@ class Player {
     const known = chance.oneIn(4) ? this.truth.acknowledged() : live;
     if (known.length === 0) return;
     const id = chance.pick(known);
+    this.#changes++;
     this.world.deliver(`${what} ${id}`, (life) => {
       const decide = change(life.changes, one(id));
       const noted: Decide<unknown> = (mayGoOn) => {

@@ -173,6 +173,18 @@ const MUTANTS: Mutant[] = [
     to: "",
   },
   {
+    fault: "ended jobs are as old as the wall clock says",
+    file: "src/supervisor/steady_clock.ts",
+    from: "return steadyMs + Math.max(0, Math.round(this.parts.clock.bootMs()) - seen.bootMs);",
+    to: "return steadyMs + this.parts.clock.wallMs() - seen.wallMs;",
+  },
+  {
+    fault: "what a clock says that the node was off is believed at once",
+    file: "src/supervisor/steady_time.ts",
+    from: "isUsual ? known : [...known, doubt]",
+    to: "known",
+  },
+  {
     fault: "lost hints are not made up for",
     file: "src/supervisor/upkeep.ts",
     from: "supervisor.childrenEnded();\n    supervisor.check((found) => this.#report(found));",

@@ -63,7 +63,10 @@ function filesOf(world: World, life: Life): Files {
     exitRecord: call("exitRecord", (id: number) => disk.exitRecord(id)),
     fence: call("fence", (id: number, attempt: number) => disk.fence(id, attempt)),
     removeExitRecord: call("removeExitRecord", (id: number) => disk.removeExitRecord(id)),
-    removeRun: call("removeRun", (id: number) => disk.removeRun(id)),
+    removeRun: call("removeRun", (id: number) => {
+      world.witness.onRunRemoved(id);
+      disk.removeRun(id);
+    }),
     runIds: call("runIds", () => disk.runIds()),
     exitIds: call("exitIds", () => disk.exitIds()),
   };
@@ -76,6 +79,7 @@ function filesOf(world: World, life: Life): Files {
 function logsOf(world: World, life: Life): LogFiles {
   return {
     look: () => undefined,
+    isLost: () => false,
     cut: () => unused(),
     // So many looks at the disk would only take time.
     space: () => undefined,

@@ -14,7 +14,7 @@ import type { Process } from "./kernel.ts";
 import type { Outcome } from "../../src/supervisor/changes/several.ts";
 import type { Several } from "./actions.ts";
 import { type Plan, shellStatus } from "./scripts.ts";
-import { CAPACITY, type Witness, World } from "./world.ts";
+import { CAPACITY, type Life, RETENTION_MS, type Witness, World } from "./world.ts";
 
 export class Violation extends Error {}
 
@@ -87,6 +87,8 @@ export class Truth implements Witness {
   world!: World;
   readonly #statements = new Map<string, StatementSync>();
   #ended = new Map<number, string>();
+  /** When that was first on disk, by a clock that nobody moves. */
+  #endedMs = new Map<number, number>();
   /** What was read of ends whose rows had not been written. */
   #readAs = new Map<number, string>();
   #stopping = new Set<number>();
@@ -95,6 +97,8 @@ export class Truth implements Witness {
   #inPool = 0;
   #commits = 0;
   isShuttingDown = false;
+  /** Somebody has asked it to forget all ended jobs, and has not been answered. */
+  pruning?: Life;
   /** How often jobs ended for which reason. */
   readonly ends = new Map<string, number>();
   /** The first promise that was broken, wherever it was seen. */
@@ -207,6 +211,13 @@ export class Truth implements Witness {
     const isForbidden = (fact.runs === 0 || fact.ranWhileLookedAt) && signal === SIGKILL;
     const isMeant = row?.stopping || isOver || isForbidden || fact.isSignalled;
     this.#must(isMeant, `job ${job} is signalled and nothing in the journal says why`);
+  }
+
+  /** Its log goes, and its row next. */
+  onRunRemoved(id: number): void {
+    if (this.pruning && this.pruning === this.world.life) return;
+    const ageMs = this.world.realMs - (this.#endedMs.get(id) ?? Infinity);
+    this.#must(ageMs >= RETENTION_MS, `job ${id} is pruned ${ageMs} ms after its end`);
   }
 
   onMistake(what: string): void {
@@ -368,6 +379,7 @@ export class Truth implements Witness {
     }
     if (LIVE.includes(state)) return;
     this.#ended.set(id, told);
+    this.#endedMs.set(id, this.world.realMs);
     const read = this.#readAs.get(id) ?? told;
     this.#must(read === told, `job ${id} was read as ${read}, is ${told}`);
     this.#checkEnd(row, fact);

@@ -8,6 +8,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import { JournalUnavailable } from "../../src/store/journal.ts";
 import { LogBounds } from "../../src/supervisor/log_bounds.ts";
 import type { ChangeParts } from "../../src/supervisor/changes/parts.ts";
+import { SteadyClock } from "../../src/supervisor/steady_clock.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { Upkeep } from "../../src/supervisor/upkeep.ts";
 import type { Chance } from "./chance.ts";
@@ -45,6 +46,7 @@ export interface Witness {
   onRecordedWhileLookedAt(id: number): void;
   onSignal(target: Process, signal: number): void;
   onCommit(): void;
+  onRunRemoved(id: number): void;
   onMistake(what: string): void;
   /** Nothing is left to be done, and no hint has been lost, when the regular check comes. */
   onNeedlessCheck(): void;
@@ -61,7 +63,8 @@ export const CAPACITY = { cpus: 4, memory: 1000, pinned: CPU_IDS.length };
 /** So few that a history comes to it. */
 export const LARGE = 3;
 export const CHECK_MS = 300_000;
-const RETENTION_MS = 1e12;
+/** More than any history takes: only a clock that is moved makes anything seem as old. */
+export const RETENTION_MS = 2 * 86_400_000;
 const LOG_LIMIT = 1e15;
 
 /** One supervisor's life, from its start to its death. */
@@ -89,6 +92,8 @@ export class World {
   callMs = 0;
   life?: Life;
   wallOffsetMs = 1.7e12;
+  /** By how much the wall clock has been moved. */
+  movedMs = 0;
   /** Counts while the node is awake: what timers go by. */
   monoMs = 0;
   #crash?: { calls: number; where: Where };
@@ -108,6 +113,16 @@ export class World {
 
   get wallMs(): number {
     return this.kernel.bootMs + this.wallOffsetMs;
+  }
+
+  /** What the wall clock would show if nobody had moved it. */
+  get realMs(): number {
+    return this.wallMs - this.movedMs;
+  }
+
+  moveClock(ms: number): void {
+    this.wallOffsetMs += ms;
+    this.movedMs += ms;
   }
 
   tell(what: string): void {
@@ -131,6 +146,7 @@ export class World {
       const logBounds = new LogBounds({ ...ports, limitOf: () => LOG_LIMIT, reserve: 0 });
       const parts = {
         ...ports,
+        steady: new SteadyClock(ports).start(),
         capacity: CAPACITY,
         cpuIds: CPU_IDS,
         logBounds,

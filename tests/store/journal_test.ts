@@ -99,7 +99,7 @@ Deno.test("an allocation is released once, and its time stays", () => {
       journal.insertJob({ spec: spec({ cpus: 2 }), uid: 0, atMs: 1000 })
     );
     follow(journal, id, starting, running, ended);
-    assertEquals(journal.transact(() => journal.releaseStale(9999, 9999)), []);
+    assertEquals(journal.endedUnreleased(), []);
     journal.close();
     const database = new DatabaseSync(path);
     const row = database.prepare("SELECT * FROM resource_allocations").get()!;
@@ -210,7 +210,7 @@ function insertRun(journal: Journal, asked: FullSpec, size: number): QueuedJob[]
   const isArray = asked.array !== undefined;
   const first = isArray ? journal.takeIds(size) : 0;
   return Array.from({ length: size }, (_, at) => {
-    const submission = { spec: asked, uid: 0, atMs: 1000 + at };
+    const submission = { spec: asked, uid: 0, atMs: 1000 + at, aheadMs: at % 3 };
     const member = { id: first, index: at + 1, size };
     const id = isArray ? first + at : journal.insertJob(submission).id;
     if (isArray) journal.insertMember(submission, JSON.stringify(asked), id, member);
@@ -220,6 +220,7 @@ function insertRun(journal: Journal, asked: FullSpec, size: number): QueuedJob[]
       index: isArray ? member.index : undefined,
       attempts: 0,
       submittedAtMs: submission.atMs,
+      aheadMs: submission.aheadMs,
       state: "QUEUED",
       held: false,
     };

@@ -15,6 +15,7 @@ const NOBODY: Witness = {
   onCommit() {},
   onMistake() {},
   onNeedlessCheck() {},
+  onRunRemoved() {},
 };
 const STEPS = 1000;
 

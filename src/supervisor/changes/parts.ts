@@ -4,6 +4,7 @@ import type { NodeLimits } from "../../job/node_limits.ts";
 import type { Clock, Files } from "../../ports.ts";
 import type { Journal } from "../../store/journal.ts";
 import type { Amount } from "../lanes.ts";
+import type { SteadyClock } from "../steady_clock.ts";
 import type { Supervisor } from "../supervisor.ts";
 
 export interface ChangeParts {
@@ -11,6 +12,7 @@ export interface ChangeParts {
   readonly journal: Journal;
   readonly files: Files;
   readonly clock: Clock;
+  readonly steady: SteadyClock;
   readonly capacity: Amount;
   readonly limits: NodeLimits;
   readonly maxQueued: number;

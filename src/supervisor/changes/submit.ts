@@ -32,7 +32,7 @@ export function readAsked({ limits }: ChangeParts, input: unknown): FullSpec | I
 }
 
 export function submit(parts: ChangeParts, asked: FullSpec, uid: number): Decide<Submitted> {
-  const { supervisor, journal, clock } = parts;
+  const { supervisor, journal, clock, steady } = parts;
   let array: NewArray | undefined;
   return (mayGoOn) => {
     if (array) return array.goOn(mayGoOn);
@@ -43,7 +43,9 @@ export function submit(parts: ChangeParts, asked: FullSpec, uid: number): Decide
     if (first) return { job: first, created: false };
     // By an array that is being written, and may yet come to nothing.
     if (key !== undefined && journal.isKeyTaken(key)) return UNFINISHED;
-    const submission = { spec: onNode(asked, parts.limits), uid, atMs: clock.wallMs() };
+    const atMs = clock.wallMs();
+    const aheadMs = steady.aheadMs(atMs);
+    const submission = { spec: onNode(asked, parts.limits), uid, atMs, aheadMs };
     const indexes = indexesOf(submission.spec);
     refuseUnfit(parts, submission.spec, indexes?.length);
     if (!indexes) return { job: journal.job(supervisor.roster.add(submission))!, created: true };
