@@ -5,18 +5,8 @@ import type { Demand } from "../../src/job/job.ts";
 import { isInvalid, readSpec } from "../../src/job/spec.ts";
 import { submit } from "../../src/supervisor/changes/submit.ts";
 import { Chance } from "../sim/chance.ts";
-import { type Witness, World } from "../sim/world.ts";
+import { NOBODY, World } from "../sim/world.ts";
 
-const NOBODY: Witness = {
-  onExec() {},
-  onEnded() {},
-  onRecordedWhileLookedAt() {},
-  onSignal() {},
-  onCommit() {},
-  onMistake() {},
-  onNeedlessCheck() {},
-  onRunRemoved() {},
-};
 const STEPS = 1000;
 
 Deno.test("queued jobs that need the same share one demand, after another start too", () => {
