@@ -228,10 +228,10 @@ export class Supervisor {
     return this.#reconciler.note(id);
   }
 
-  /** What should become of every live job by what can be seen now. */
+  /** What should become of every started job by what can be seen now. */
   plan(): PlanItem[] {
     this.#survey.refresh();
-    return makePlan(this.roster.all(), (job) => this.#survey.look(job));
+    return makePlan(this.roster.started(), (job) => this.#survey.look(job));
   }
 
   /** Does what a plan says, up to what must wait for processes to end. Nothing while degraded. */

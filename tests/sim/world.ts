@@ -69,6 +69,24 @@ export interface Witness {
   onNeedlessCheck(): void;
 }
 
+/** Who looks away. */
+export const NOBODY: Witness = {
+  onRunLost() {},
+  onFenced() {},
+  onGreeted() {},
+  onAsked() {},
+  onLeader() {},
+  onExec() {},
+  onEnded() {},
+  onRecordedWhileLookedAt() {},
+  onSignal() {},
+  onReaped() {},
+  onCommit() {},
+  onRunRemoved() {},
+  onMistake() {},
+  onNeedlessCheck() {},
+};
+
 interface Timer {
   readonly atMs: number;
   readonly go: () => void;
