@@ -1,6 +1,7 @@
 /** Why nothing was executed, in words: the same whether a shim has told it or it is read from `refused`. */
 
 import type { Limits } from "../job/limits.ts";
+import { signalName } from "../job/signals.ts";
 import type { Refusal } from "../ports.ts";
 import { errno, errorText } from "./libc.ts";
 
@@ -49,6 +50,7 @@ const STAGES: readonly Stage[] = [
     by: "job",
     words: ({ about }) => `${about} is on a file system that is mounted noexec`,
   },
+  { by: "node", words: killedWords },
 ];
 
 export function refusalOf(step: RefusedStep): Refusal {
@@ -75,6 +77,11 @@ const SHORTAGES: readonly number[] = [errno.EAGAIN, errno.ENOMEM, errno.ENFILE, 
 /** Whatever was being done: the node was short of something. */
 function isOfTheNode({ error }: RefusedStep): boolean {
   return SHORTAGES.includes(error);
+}
+
+function killedWords({ about }: RefusedStep): string {
+  const signal = signalName(Number(about));
+  return `its process ended${signal ? ` by ${signal}` : ""} before it could execute the command`;
 }
 
 function messageWords({ error }: RefusedStep, cause: string): string {

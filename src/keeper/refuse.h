@@ -31,6 +31,8 @@ enum stage {
 	STAGE_INTERPRETER,
 	/* The command is on a file system that is mounted noexec. */
 	STAGE_NOEXEC,
+	/* It was killed before it could execute anything: by the signal that `about` says, if one did. */
+	STAGE_KILLED,
 };
 
 struct refusal {

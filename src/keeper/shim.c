@@ -113,8 +113,17 @@ static pid_t refuse_here(enum stage stage, int error, const char *about)
 	return -1;
 }
 
+/* The leader, which executes nothing any more, has not said why. */
+static void refuse_for(int status)
+{
+	refusal.stage = STAGE_KILLED;
+	refusal.error = 0;
+	empty(&refusal.about);
+	add_number(&refusal.about, WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0);
+}
+
 /* The leader's pid; -1 when there is none, and `refusal` says why. */
-static pid_t start_leader(const struct start *start)
+static pid_t start_leader(const struct start *start, bool *is_executed)
 {
 	int sockets[2], is_cgroups;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
@@ -132,7 +141,8 @@ static pid_t start_leader(const struct start *start)
 	}
 	close(sockets[1]);
 	give_word(sockets[0], leader);
-	if (!await_refusal(sockets[0], &refusal) && has_executed(leader)) {
+	*is_executed = !await_refusal(sockets[0], &refusal) && has_executed(leader);
+	if (*is_executed) {
 		struct news news = {.kind = EXECUTED};
 		tell(&news, NULL);
 		send_news();
@@ -230,10 +240,13 @@ noreturn void run_shim(const struct start *start, int line)
 	stand_up(start);
 	claim(start);
 	refusal.stage = NO_STAGE;
-	pid_t leader = start_leader(start);
+	bool is_executed = false;
+	pid_t leader = start_leader(start, &is_executed);
 	uint64_t id = start->header->id;
 	release_message();
 	int status = leader < 0 ? NOT_STARTED << 8 : reap_until(leader);
+	if (!is_executed && refusal.stage == NO_STAGE)
+		refuse_for(status);
 	bool is_refused = refusal.stage != NO_STAGE, is_final = is_alone();
 	struct news end = {
 		.kind = is_refused ? REFUSED : ENDED,

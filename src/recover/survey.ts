@@ -119,7 +119,8 @@ export class Survey {
       leader: "mismatch",
       leaderIdentity: leader,
       startedAtMs,
-      isExecuted,
+      // Its shim tells an end of its own of what was executed alone.
+      isExecuted: isExecuted || (end && !refusal),
       exit,
       ranOutOfMemory: exit && this.#ranOutOfMemory(job, exit),
       refusal,
@@ -156,7 +157,7 @@ export class Survey {
       leaderIdentity,
       leader,
       startStep,
-      isExecuted: told?.isExecuted,
+      isExecuted: told?.isExecuted || (record ? !record.refusal : exit?.status.signal === 0),
       startedAtMs: isRunning ? job.startedAtMs : told?.startedAtMs ?? files.startedAtMs(job.id),
       exit,
       ranOutOfMemory: exit && this.#ranOutOfMemory(job, exit),

@@ -31,7 +31,7 @@ export interface Evidence {
   readonly leaderIdentity?: ProcessIdentity;
   /** What the leader is about while it has not executed the command, in words. */
   readonly startStep?: string;
-  /** Whether its shim has told that the command was executed. */
+  /** Whether it is known that the command was executed; of one that is STARTING nobody may know. */
   readonly isExecuted?: boolean;
   readonly startedAtMs?: number;
   readonly exit?: Exit;
@@ -68,6 +68,7 @@ export type Verdict =
 export const STATUS_UNKNOWN = "the exit status is unknown";
 
 const KILLED_BEFORE = "its shim was killed before it could start the command, which has not run";
+const KILLED_WITHIN = "its shim was killed while it was started, so nobody knows whether it ran";
 const DIRECTORY_GONE =
   "its run directory was removed while it was started, so nobody knows whether it ran";
 
@@ -96,7 +97,7 @@ export function verdict(job: StartedJob, seen: Evidence): Verdict {
     return over(lost(job, seen, "interrupted", DIRECTORY_GONE));
   }
   if (isStarting && !seen.leaderIdentity) return over(refused(job, seen, KILLED_BEFORE));
-  return over(lost(job, seen, "interrupted"));
+  return over(lost(job, seen, "interrupted", hasRun(job, seen) ? undefined : KILLED_WITHIN));
 }
 
 /** Whether its leader is there and has not executed the command yet, which may take long or for ever. */
@@ -112,7 +113,11 @@ function isTelling(job: StartedJob, seen: Evidence): boolean {
 /** The change that says that a job ran, for one whose end is seen before its start was journaled. */
 export function ranBefore(job: StartedJob, seen: Evidence): RunningChange | undefined {
   const ran = job.state === "STARTING" && seen.leaderIdentity && seen.refusal === undefined;
-  return ran ? running(seen, false) : undefined;
+  return ran && hasRun(job, seen) ? running(seen, false) : undefined;
+}
+
+function hasRun(job: StartedJob, seen: Evidence): boolean {
+  return job.state === "RUNNING" || seen.isExecuted === true;
 }
 
 function running(seen: Evidence, adopted: boolean): RunningChange {
@@ -143,7 +148,7 @@ function endedBy(job: StartedJob, seen: Evidence, exit: Exit): End {
     ...(job.stopping ? stopped(job) : ranOutOfMemory ? outOfMemory(job) : ownEnd(exit.status)),
     exit: exit.status,
     usage: exit.usage,
-    startedAtMs: seen.startedAtMs,
+    startedAtMs: hasRun(job, seen) ? seen.startedAtMs : undefined,
     endedAtMs: exit.atMs,
   };
 }
@@ -177,7 +182,7 @@ function lost(job: StartedJob, seen: Evidence, reason: Reason, why = LOST[reason
   return {
     ...(job.stopping ? stopped(job) : own),
     exit: UNKNOWN_EXIT,
-    startedAtMs: seen.startedAtMs,
+    startedAtMs: hasRun(job, seen) ? seen.startedAtMs : undefined,
     endedAtMs: seen.atMs,
   };
 }

@@ -136,6 +136,26 @@ Deno.test("what no message holds, and a NUL, is refused by the keeper, and the n
   assertEquals((await home.run({ command: ["true"] })).record?.exit.code, 0);
 });
 
+Deno.test("a leader that is killed before it executes the command is told as such", async () => {
+  await using home = new KeeperHome();
+  const id = 1;
+  home.files.create(id);
+  // Whoever opens it for writing waits for a reader.
+  run("mkfifo", `${home.directory}/runs/${id}/stdout.log`);
+  const told = home.start({ id, command: ["true"] });
+  const { leader } = await told.until("led");
+  Deno.kill(leader.pid, "SIGKILL");
+  await told.until("silent");
+  const why = "its process ended by SIGKILL before it could execute the command";
+  assertEquals(told.of("refused")?.refusal, { why, by: "node" });
+  assertEquals(home.files.exitRecord(id)?.refusal, { why, by: "node" });
+  assertEquals(told.of("executed"), undefined);
+});
+
+function run(command: string, ...args: string[]): void {
+  assert(new Deno.Command(command, { args }).outputSync().success, command);
+}
+
 Deno.test("a limit that cannot be set is refused by its name", async () => {
   const limits = { openFiles: 2_000_000_000, fileSize: 0, umask: "777" };
   const { why, by } = await refusalOf({ command: ["true"], limits });

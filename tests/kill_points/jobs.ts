@@ -5,7 +5,8 @@
  */
 
 import type { Job, Spec } from "../../src/varlink/interface.ts";
-import type { KillPoint } from "./points.ts";
+import type { Mode } from "./points.ts";
+import type { ShimStage } from "./shim_stage.ts";
 
 export interface ScenarioJob {
   readonly key: string;
@@ -20,7 +21,7 @@ export interface ScenarioJob {
   readonly runs?: readonly number[];
   /** Signalled as soon as it is RUNNING, which may be before it has executed its command. */
   readonly isStruck?: true;
-  /** Its shim is killed too where shims are. */
+  /** It starts in the life that is ended at a kill point. */
   readonly isTarget?: true;
 }
 
@@ -59,8 +60,14 @@ export const FOUND: readonly ScenarioJob[] = [
     ends: ["CANCELLED cancelled 0:9"],
   },
   { key: "late", script: endless, spec: { timeout: 1 }, ends: ["FAILED timeout 0:15"] },
-  { key: "waiting", script: exit("waiting", 0), after: "away", ends: [COMPLETED] },
-  { key: "fenced", script: exit("fenced", 0), after: "away", ends: [COMPLETED] },
+  {
+    key: "waiting",
+    script: exit("waiting", 0),
+    after: "away",
+    ends: [COMPLETED],
+    isTarget: true,
+  },
+  { key: "fenced", script: exit("fenced", 0), after: "away", ends: [COMPLETED], isTarget: true },
 ];
 
 /** What clients ask of it. */
@@ -108,22 +115,67 @@ export function endOf(job: Job): string {
   return `${job.state} ${job.reason ?? "none"} ${job.exitCode ?? "none"}`;
 }
 
-/** The ends that are true of a job where more than the supervisor was killed. */
-export function trueEnds(job: ScenarioJob, { mode, shim }: KillPoint): readonly string[] {
-  const isHit = mode === "machine" || mode === "spawn" || (shim !== undefined && job.isTarget);
-  if (!isHit || job.runs) return job.ends;
-  const loss = mode === "machine" ? "reboot" : "interrupted";
-  const ends = [...job.ends, `FAILED ${loss} -999:0`];
-  if (mode !== "machine") ends.push("FAILED startFailed none", "FAILED signal 0:9");
-  // A stop that was asked for decides, whatever has become of the processes.
-  const stop = /^\w+ (cancelled|timeout)/.exec(job.ends[0]!);
-  if (stop) ends.push(...["-999:0", "0:9", "none"].map((code) => `${stop[0]} ${code}`));
-  return ends;
+/** What was done to it. */
+export interface Harm {
+  readonly mode: Mode;
+  /** How far the shims were that were killed. */
+  readonly shims: readonly ShimStage[];
 }
 
-export function trueRuns(job: ScenarioJob, { mode, shim }: KillPoint): readonly number[] {
-  if (job.runs) return job.runs;
-  // A signal may come before the leader has executed the command, and its shim may die by then.
-  const isHit = mode === "machine" || mode === "spawn" || (shim !== undefined && job.isTarget);
-  return isHit || job.isStruck ? [0, 1] : [1];
+/** An end that may be told of a job, and how many times it may have run then. */
+export interface Truth {
+  readonly end: string;
+  readonly runs: readonly number[];
+}
+
+export function truthsOf(job: ScenarioJob, { mode, shims }: Harm): Truth[] {
+  // A signal may come between execve and the first word of its script.
+  const runs = job.runs ?? (job.isStruck ? [0, 1] : [1]);
+  const own = job.ends.map((end) => ({ end, runs }));
+  if (mode === "machine") return [...own, ...lost(job, "reboot", [0, 1])];
+  if (job.runs || !job.isTarget) return own;
+  switch (mode) {
+    case "supervisor":
+    case "keeper":
+      return own;
+    case "leader":
+      return [...own, ...notStarted(job)];
+    case "shim":
+    case "both":
+      return [...own, ...shims.flatMap((stage) => afterShim(job, stage, runs))];
+    case "family": {
+      // Its command may have been killed before its first word.
+      const killed = [{ end: "FAILED signal 0:9", runs: [0, 1] }, ...stopped(job, "0:9", [0, 1])];
+      return [...own, ...notStarted(job), ...lost(job, "interrupted", [0, 1]), ...killed];
+    }
+  }
+}
+
+/** What a shim that was killed leaves, beside the job's own end. */
+function afterShim(job: ScenarioJob, stage: ShimStage, runs: readonly number[]): Truth[] {
+  switch (stage) {
+    case "unclaimed": // queued again
+    case "recorded":
+      return [];
+    case "claimed":
+      return notStarted(job);
+    case "led": // its leader got no word
+      return lost(job, "interrupted", [0]);
+    case "worded":
+      return lost(job, "interrupted", runs);
+  }
+}
+
+function notStarted(job: ScenarioJob): Truth[] {
+  return [{ end: "FAILED startFailed none", runs: [0] }, ...stopped(job, "none", [0])];
+}
+
+function lost(job: ScenarioJob, reason: "reboot" | "interrupted", runs: readonly number[]) {
+  return [{ end: `FAILED ${reason} -999:0`, runs }, ...stopped(job, "-999:0", runs)];
+}
+
+/** A stop that was asked for decides, whatever has become of the processes. */
+function stopped(job: ScenarioJob, exitCode: string, runs: readonly number[]): Truth[] {
+  const stop = /^\w+ (cancelled|timeout)/.exec(job.ends[0]!);
+  return stop ? [{ end: `${stop[0]} ${exitCode}`, runs }] : [];
 }

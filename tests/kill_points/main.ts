@@ -1,10 +1,11 @@
 /**
- * Kills the supervisor and its shims at system calls and holds what follows against every promise.
+ * Kills the supervisor, its keeper, its shims and their leaders at system calls and holds what follows against every promise.
  *
  *   npm run kill-points                          every call that leaves a trace outside the process
  *   npm run kill-points -- --all                 every call at all: many hours
  *   npm run kill-points -- --sample 200 --seed 7 a sample
- *   npm run kill-points -- --mode machine        one mode: supervisor, shim, family, both, spawn, machine
+ *   npm run kill-points -- --mode machine        one mode: supervisor, keeper, shim, leader,
+ *                                                family, both, machine
  *   npm run kill-points -- --point "both write:12 openat:3"   one point again, as it was printed
  *   npm run kill-points -- --workers 4           so many at a time
  */

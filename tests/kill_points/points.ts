@@ -1,11 +1,11 @@
 /**
- * Where to kill: at the nth call of a name, as `strace` counts them. A run without a kill tells which
- * calls there are and in which order; from these all points are made, or a sample spread evenly over
- * the span and over the names by a seed.
+ * Where to kill: at the nth call of a name that a process makes. A run without a kill tells which calls
+ * there are and in which order; from these all points are made, or a sample spread evenly over the span
+ * and over the names by a seed.
  *
  * Between two system calls a process changes nothing outside itself, so all that a SIGKILL at any
- * instruction can leave behind is left behind by one at the entry of some call. The calls that are
- * traced are those of the main thread, where all of the supervisor's own work is done.
+ * instruction can leave behind is left behind by one at the entry of some call. The supervisor's calls
+ * are those of its main thread, where all of its own work is done; the others have one thread.
  */
 
 export interface Call {
@@ -15,15 +15,27 @@ export interface Call {
   readonly isDeed?: boolean;
 }
 
-/** supervisor, shim, family (the shim and all that comes of it), both, spawn (what is to become the
- * shim), machine (all processes at once: the supervisor is PID 1 of a namespace). */
-export const MODES = ["supervisor", "shim", "family", "both", "spawn", "machine"] as const;
-export type Mode = typeof MODES[number];
+/** family: a shim and all that comes of it. */
+export type Role = "supervisor" | "keeper" | "shim" | "leader" | "family";
+
+/** Who is killed, each at a call of its own. */
+export const ROLES = {
+  supervisor: ["supervisor"],
+  keeper: ["keeper"],
+  shim: ["shim"],
+  leader: ["leader"],
+  family: ["family"],
+  both: ["supervisor", "shim"],
+  /** All processes at once: the supervisor is PID 1 of a namespace. */
+  machine: ["supervisor"],
+} as const satisfies Record<string, readonly Role[]>;
+export type Mode = keyof typeof ROLES;
+export const MODES = Object.keys(ROLES) as Mode[];
 
 export interface KillPoint {
   readonly mode: Mode;
-  readonly supervisor?: Call;
-  readonly shim?: Call;
+  /** One for each role of the mode. */
+  readonly calls: readonly Call[];
 }
 
 /**
@@ -33,27 +45,29 @@ export interface KillPoint {
  */
 const DEEDS = new Set(
   "accept4 bind chmod clone clone3 connect execve exit_group fallocate fchmod fchown fdatasync flock \
-fsync ftruncate kill link linkat listen mkdir mkdirat pidfd_send_signal prctl prlimit64 pwrite64 \
-pwritev rename renameat2 rmdir sendmsg sendto setsid shutdown socket unlink unlinkat vfork wait4 \
-waitid write writev".split(" "),
+fork fsync ftruncate kill link linkat listen mkdir mkdirat pidfd_send_signal prctl prlimit64 pwrite64 \
+pwritev recvmsg rename renameat renameat2 rmdir sendmsg sendto setpriority setsid shutdown socket unlink \
+unlinkat vfork wait4 waitid write writev".split(" "),
 );
 
-/** The calls of one trace in their order; those of a second process are counted from one again. */
-export function callsOf(trace: string): Call[] {
+/** A call as it was watched: whose, and whether it makes or empties a file. */
+export interface WatchedCall {
+  readonly pid: number;
+  readonly name: string;
+  readonly creates: boolean;
+}
+
+/** The calls of one life in their order; those of each process are counted from one. */
+export function callsOf(watched: readonly WatchedCall[]): Call[] {
   const counts = new Map<string, number>();
   const seen = new Set<string>();
   const calls: Call[] = [];
-  for (const line of trace.split("\n")) {
-    const match = /^(?:(\d+) +)?([a-z]\w*)\(/.exec(line);
-    // The first one is strace's own, before which there is nothing to kill.
-    if (!match || (calls.length === 0 && match[2] === "execve" && seen.add("execve:1"))) continue;
-    const [, pid = "", name] = match;
+  for (const { pid, name, creates } of watched) {
     const nth = (counts.get(`${pid} ${name}`) ?? 0) + 1;
     counts.set(`${pid} ${name}`, nth);
     if (seen.has(`${name}:${nth}`)) continue;
     seen.add(`${name}:${nth}`);
-    const isDeed = DEEDS.has(name!) || (name === "openat" && /O_CREAT|O_TRUNC/.test(line));
-    calls.push({ name: name!, nth, isDeed });
+    calls.push({ name, nth, isDeed: DEEDS.has(name) || creates });
   }
   return calls;
 }
@@ -92,18 +106,19 @@ export function randomBy(seed: number): () => number {
   };
 }
 
-/** As `both write:12 openat:3`; `-` where only the shim is killed. */
-export function pointText({ mode, supervisor, shim }: KillPoint): string {
-  const text = (call?: Call) => call ? `${call.name}:${call.nth}` : "-";
-  return [mode, text(supervisor), ...shim ? [text(shim)] : []].join(" ");
+/** As `both write:12 openat:3`. */
+export function pointText({ mode, calls }: KillPoint): string {
+  return [mode, ...calls.map(({ name, nth }) => `${name}:${nth}`)].join(" ");
 }
 
 export function parsePoint(text: string): KillPoint {
-  const [mode, ...calls] = text.split(" ");
+  const [mode, ...words] = text.split(" ");
   if (!MODES.includes(mode as Mode)) throw new Error(`no such mode: ${mode}`);
-  const [supervisor, shim] = calls.map((call) => {
-    const match = /^(\w+):(\d+)$/.exec(call);
-    return match ? { name: match[1]!, nth: Number(match[2]) } : undefined;
+  const calls = words.map((word) => {
+    const [name, nth] = word.split(":");
+    return { name: name!, nth: Number(nth) };
   });
-  return { mode: mode as Mode, supervisor, shim };
+  const roles = ROLES[mode as Mode];
+  if (calls.length !== roles.length) throw new Error(`${mode} needs a call for each of ${roles}`);
+  return { mode: mode as Mode, calls };
 }

@@ -11,7 +11,6 @@ import type { Event, Job, Spec } from "../../src/varlink/interface.ts";
 import { type Home, until } from "../e2e/home.ts";
 import { ASKED, FOUND, type ScenarioJob } from "./jobs.ts";
 import type { Mode } from "./points.ts";
-import { SHIM_TRACE } from "./tracer.ts";
 
 const CAPACITY = ["--cpus", "64"];
 const PRUNED_S = 3600;
@@ -36,12 +35,7 @@ export class Scenario implements AsyncDisposable {
   readonly #stranger = new Deno.Command("sleep", { args: ["1000"] }).spawn();
   #pid = 0;
 
-  /** `shimTrace`: the options of strace for the shims of targets. */
-  constructor(
-    readonly home: Home,
-    private readonly mode: Mode,
-    private readonly shimTrace?: string,
-  ) {
+  constructor(readonly home: Home, private readonly mode: Mode) {
     this.jobs = mode === "supervisor" || mode === "both" ? [...FOUND, ...ASKED] : ASKED;
   }
 
@@ -123,15 +117,12 @@ export class Scenario implements AsyncDisposable {
     });
   }
 
-  async #submit(client: Client, { key, script, spec, after, isTarget }: ScenarioJob) {
-    const traced: Record<string, string> = isTarget && this.shimTrace
-      ? { [SHIM_TRACE]: this.shimTrace }
-      : {};
+  async #submit(client: Client, { key, script, spec, after }: ScenarioJob) {
     const full: Spec = {
       command: ["sh", "-c", `echo ${key} >> ran; ${script}`],
       key,
       directory: this.home.directory,
-      environment: { ...this.home.environment, ...traced },
+      environment: this.home.environment,
       ...after ? { after: [this.ledger.id(after)] } : {},
       ...spec,
     };
@@ -186,6 +177,7 @@ export class Scenario implements AsyncDisposable {
     kill("lost", "claim");
     kill("lost", "proc");
     // A stranger has the pids of one job now; another's shim has never been started.
+    Deno.mkdirSync(`${home.state}/runs/${ledger.id("fenced")}`, { mode: 0o700 });
     home.edit(`
       UPDATE jobs SET ended_at = ended_at - ${PRUNED_S * 2000} WHERE key = 'old';
       UPDATE resource_allocations

@@ -11,18 +11,20 @@ import {
 } from "./points.ts";
 import { observe, type Trial, tryPoint } from "./trial.ts";
 
-/** The child of posix_spawn calls these once each, and nobody else before it has become the shim. */
-const SPAWN_CALLS = ["setsid", "chdir", "close_range"].map((name) => ({ name, nth: 1 }));
-
 /** Parts of a sample of 100. The jobs' own processes (family) are no part of the product. */
 const SHARES: Record<Mode, number> = {
-  supervisor: 55,
+  supervisor: 45,
   machine: 15,
+  keeper: 8,
   shim: 10,
-  family: 8,
+  leader: 8,
+  family: 4,
   both: 10,
-  spawn: 2,
 };
+/** They make so few calls that all of them are tried, whether they leave a trace or not. */
+const SMALL: readonly Mode[] = ["shim", "leader"];
+/** Of all combinations. */
+const MOST_BOTH = 100;
 
 export interface Choice {
   readonly modes: readonly Mode[];
@@ -42,23 +44,20 @@ export async function choosePoints({ modes, extent, seed }: Choice): Promise<Kil
   const points: KillPoint[] = [];
   for (const mode of MODES.filter((mode) => modes.includes(mode))) {
     const count = typeof extent === "number" ? Math.ceil(extent * SHARES[mode] / whole) : undefined;
-    if (mode === "spawn") {
-      points.push(...SPAWN_CALLS.map((supervisor) => ({ mode, supervisor })));
-    } else if (mode === "both") {
-      const supervisors = select(await callsIn("supervisor"), count ?? 100, random);
-      const shims = (await callsIn("shim")).filter((call) => call.isDeed || call.name === "openat");
+    if (mode === "both") {
+      const supervisors = select(await callsIn("supervisor"), count ?? MOST_BOTH, random);
+      const shims = await callsIn("shim");
       points.push(...supervisors.map((supervisor) => ({
         mode,
-        supervisor,
-        shim: shims[Math.floor(random() * shims.length)]!,
+        calls: [supervisor, shims[Math.floor(random() * shims.length)]!],
       })));
     } else {
       const all = await callsIn(mode);
+      const isWhole = extent === "calls" || SMALL.includes(mode);
       const chosen = count !== undefined
         ? select(all, count, random)
-        : all.filter((call) => extent === "calls" || call.isDeed);
-      const who = mode === "shim" || mode === "family" ? "shim" : "supervisor";
-      points.push(...chosen.map((call) => ({ mode, [who]: call })));
+        : all.filter((call) => isWhole || call.isDeed);
+      points.push(...chosen.map((call) => ({ mode, calls: [call] })));
     }
   }
   return points;

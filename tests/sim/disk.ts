@@ -16,9 +16,10 @@ interface Run {
   usage?: { usage: Usage; atMs: number };
 }
 
-/** isFinal: nobody of the job was left then. */
+/** isFinal: nobody of the job was left then; isRefused: nothing was executed. */
 interface RecordedEnd extends LeaderEnd {
   readonly isFinal: boolean;
+  readonly isRefused: boolean;
 }
 
 /** What goes with the run directory. */
@@ -70,8 +71,7 @@ export class Disk implements Files {
 
   exitRecord(id: number): ExitRecord | undefined {
     const record = this.#exits.get(id);
-    const isRefused = record?.exit.code === NOT_STARTED;
-    const refusal = isRefused ? this.#runs.get(id)?.refused?.refusal : undefined;
+    const refusal = record?.isRefused ? this.#runs.get(id)?.refused?.refusal : undefined;
     return record && { ...record, refusal };
   }
 

@@ -256,7 +256,7 @@ const MUTANTS: Mutant[] = [
     file: "tests/sim/scripts.ts",
     from: "yield* reaping(kernel, self, leader, () => isZombie(leader));",
     to: "yield* written(kernel, () => (disk.writeExit(id, { exit: exit(0), usage: USAGE, " +
-      "atMs: disk.now(), isFinal: false }), true));\n" +
+      "atMs: disk.now(), isFinal: false, isRefused: false }), true));\n" +
       "  yield* reaping(kernel, self, leader, () => isZombie(leader));",
   },
   {

@@ -145,7 +145,7 @@ function* run(
   const isRecordedFirst = ground.isByChance(2);
   if (!isRecordedFirst) kernel.reap(leader);
   yield {};
-  const { refusal } = pipes;
+  const refusal = pipes.hasExecuted ? undefined : pipes.refusal ?? KILLED;
   if (refusal) {
     if (!(yield* written(kernel, () => (disk.writeRefused(id, refusal), true)))) {
       return exit(RUN_GONE);
@@ -154,7 +154,10 @@ function* run(
   }
   const isAlone = () => kernel.childrenOf(self).every((child) => child === leader);
   const isFinal = isAlone();
-  yield* written(kernel, () => (disk.writeExit(id, { ...end, isFinal }), true));
+  yield* written(
+    kernel,
+    () => (disk.writeExit(id, { ...end, isFinal, isRefused: refusal !== undefined }), true),
+  );
   yield {};
   tell(refusal ? { kind: "refused", refusal } : { kind: "ended", end });
   if (isRecordedFirst) kernel.reap(leader);
@@ -168,6 +171,8 @@ function* run(
   yield {};
   return exit(0);
 }
+
+const KILLED: Refusal = { why: "it was killed before it could execute the command", by: "node" };
 
 function isZombie({ state }: Process): boolean {
   return state !== "alive";

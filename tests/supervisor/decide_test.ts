@@ -88,8 +88,19 @@ Deno.test("an ended job waits for its leftovers: SIGTERM, then SIGKILL, then the
 });
 
 Deno.test("a job that ran before we saw it is RUNNING in the journal before it ends there", () => {
-  const step = nextStep(starting, exited, undefined, NO_PROGRESS, 2000);
+  const seen = { ...exited, isExecuted: true };
+  const step = nextStep(starting, seen, undefined, NO_PROGRESS, 2000);
   assert(step.kind === "journal" && step.change.kind === "running" && !step.change.adopted);
+});
+
+Deno.test("one of which nobody knows whether it ran is told neither as RUNNING nor as started", () => {
+  const gone: Evidence = { ...alive, leader: "mismatch", shim: "mismatch" };
+  const killed = { status: { code: 0, signal: 9 }, atMs: 8 };
+  for (const seen of [gone, { ...gone, exit: killed }]) {
+    const step = nextStep(starting, seen, [], { ...NO_PROGRESS, looks: 1 }, 2000);
+    assert(step.kind === "journal" && step.change.kind === "ended");
+    assertEquals(step.change.end.startedAtMs, undefined);
+  }
 });
 
 Deno.test("a stop of a job that no shim has claimed yet fences it; fenced, it ends without having run", () => {
