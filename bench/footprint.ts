@@ -5,7 +5,7 @@ import { processesIn, run, type Scene, sleep } from "./scene.ts";
 import { heading, line, median, megabytes, ms, target, times } from "./table.ts";
 
 const CALLS = 20, RUNNING_JOBS = 200;
-const ANSWER_MS = 50, IDLE_BYTES = 80e6;
+const ANSWER_MS = 50, IDLE_BYTES = 64e6, RUNNING_BYTES = 0.1e6;
 const SETTLE_MS = 1000;
 
 export async function benchFootprint(scene: Scene): Promise<void> {
@@ -14,7 +14,7 @@ export async function benchFootprint(scene: Scene): Promise<void> {
   const idle = memoryOf(daemon.pid);
   await benchCommandLine(daemon);
   heading("Memory");
-  line("idle daemon, resident", megabytes(idle.rss), "", target(idle.rss < IDLE_BYTES, "< 80 MB"));
+  line("idle daemon, resident", megabytes(idle.rss), "", target(idle.rss < IDLE_BYTES, "< 64 MB"));
   line("idle daemon, proportional", megabytes(idle.pss), `${times(idle.pss, idle.rss)} resident`);
 
   const before = memoryOf(daemon.pid).pss;
@@ -27,7 +27,8 @@ export async function benchFootprint(scene: Scene): Promise<void> {
   const shim = total(named(daemon, "holdfast-shim")) / RUNNING_JOBS;
   const job = total(named(daemon, "sleep")) / RUNNING_JOBS;
   const share = `shim ${megabytes(shim)}, daemon's growth ${megabytes(grown)}`;
-  line(`each of ${RUNNING_JOBS} running jobs`, megabytes(shim + grown), share);
+  const isSmall = target(shim + grown < RUNNING_BYTES, "< 0.1 MB");
+  line(`each of ${RUNNING_JOBS} running jobs`, megabytes(shim + grown), share, isSmall);
   line(
     "the job itself, sleep (not counted)",
     megabytes(job),

@@ -1,6 +1,6 @@
 /**
  * The benchmark: what Holdfast does and costs on this machine, each number beside what it is measured
- * against. It takes less than two minutes and leaves nothing behind. Right after many files were
+ * against. It takes about six minutes and leaves nothing behind. Right after many files were
  * deleted, as by a run before, ext4 makes new ones more slowly: wait a minute between two runs.
  *
  *   npm run bench            builds first
@@ -15,6 +15,8 @@ import { benchFootprint } from "./footprint.ts";
 import { benchLatency } from "./latency.ts";
 import { benchLoneJob } from "./lone_job.ts";
 import { Scene } from "./scene.ts";
+import { benchLongQueue } from "./long_queue.ts";
+import { benchMemory } from "./memory.ts";
 import { benchSubmissions } from "./submissions.ts";
 import { heading, line, median, ms } from "./table.ts";
 import { benchWholeJobs } from "./whole_jobs.ts";
@@ -49,6 +51,8 @@ async function benchAll(scene: Scene): Promise<void> {
   await benchSubmissions(scene);
   benchDecisions();
   await benchFootprint(scene);
+  await benchLongQueue(scene);
+  await benchMemory(scene);
 }
 
 /** What a commit must at least cost here. */

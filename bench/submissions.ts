@@ -8,7 +8,7 @@ const JOBS = 10_000, STARTS = 5;
 const ENOUGH_A_SECOND = 5000;
 const CLEAN = { PATH: "/usr/bin:/bin" };
 /** About what a shell hands on: 30 variables, 1.3 kB. */
-const TYPICAL: Record<string, string> = {
+export const TYPICAL: Record<string, string> = {
   ...CLEAN,
   ...Object.fromEntries(
     Array.from({ length: 29 }, (_, i) => [`TYPICAL_VARIABLE_${i}`, `/some/value/${"x".repeat(i)}`]),

@@ -10,6 +10,7 @@ import { untilEnd } from "./ending.ts";
 import { jobProcesses } from "./host/carriers.ts";
 import { takeLock } from "./host/lock.ts";
 import { notify, watchdogMs } from "./host/notify.ts";
+import { releaseProgramPages } from "./host/program_pages.ts";
 import { OWN_PATH, ownExecution, replaceSelf } from "./host/replace.ts";
 import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
@@ -139,12 +140,16 @@ async function supervise(
     // Of threads that have come since.
     takeShortSlices();
     upkeep.check();
+    releaseProgramPages();
     keeper.look();
   }, config.check_interval * 1000);
   void reactor.run();
   keeper.look();
   // Once the thread that waits for descriptors is there.
-  setTimeout(takeShortSlices);
+  setTimeout(() => {
+    takeShortSlices();
+    releaseProgramPages();
+  });
   const ended = untilEnd(supervisor, {
     isBurst,
     terminates: isInit || config.on_stop === "terminate",

@@ -22,9 +22,11 @@ export const hostClock: Clock = {
   },
 };
 
+const time = new BigInt64Array(2);
+const timeBytes = bytesOf(time);
+
 /** clock_gettime(2) */
 function bootMs(): number {
-  const time = new BigInt64Array(2);
-  must("clock_gettime", libc.clock_gettime(CLOCK_BOOTTIME, bytesOf(time)));
+  must("clock_gettime", libc.clock_gettime(CLOCK_BOOTTIME, timeBytes));
   return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1e6);
 }

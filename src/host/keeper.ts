@@ -2,7 +2,7 @@
 
 import { type HearShim, type Keeper, type ShimStart, SIGKILL } from "../ports.ts";
 import type { KeeperProcess } from "./keeper_process.ts";
-import { bytesOf, cString, errno, errorText, lastErrno, libc, must } from "./libc.ts";
+import { bytesOf, cString, errno, errorText, lastErrno, libc, must, SystemError } from "./libc.ts";
 import { sendByPidfd } from "./pidfd.ts";
 import { type Reactor, READABLE, WRITABLE } from "./reactor.ts";
 import type { ShimLines } from "./shim_line.ts";
@@ -42,13 +42,10 @@ export class HostKeeper implements Keeper {
       return refuse(hear, `the node has no descriptor for it: ${errorText(lastErrno())}`);
     }
     const [ours, its] = [this.#ends[0]!, this.#ends[1]!];
-    const code = this.#send(start, its);
+    const code = this.#lineAndStart(start, ours, its, hear);
     libc.close(its);
-    if (code === 0) {
-      this.lines.open(ours, hear);
-      return "sent";
-    }
-    libc.close(ours);
+    if (code === 0) return "sent";
+    this.lines.drop(ours);
     if (BUSY.includes(code)) return "busy";
     if (code === errno.EPIPE || code === errno.ECONNRESET) return "gone";
     return refuse(hear, `the keeper cannot be told: ${errorText(code)}`);
@@ -62,6 +59,17 @@ export class HostKeeper implements Keeper {
   kill(): void {
     if (this.#isGone) return;
     sendByPidfd(this.process.pidfd, SIGKILL);
+  }
+
+  /** The line first, so that nobody is started whom we could not hear. 0, or the number of an error. */
+  #lineAndStart(start: ShimStart, ours: number, its: number, hear: HearShim): number {
+    try {
+      this.lines.open(ours, hear);
+    } catch (error) {
+      if (error instanceof SystemError) return error.errno;
+      throw error;
+    }
+    return this.#send(start, its);
   }
 
   /** 0, or the number of an error. */

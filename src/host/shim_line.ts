@@ -34,9 +34,14 @@ export class ShimLines {
     }
   }
 
-  #close(fd: number, hear: HearShim): void {
+  /** Of which nobody hears any more. */
+  drop(fd: number): void {
     this.reactor.remove(fd);
     libc.close(fd);
+  }
+
+  #close(fd: number, hear: HearShim): void {
+    this.drop(fd);
     hear({ kind: "silent" });
   }
 }

@@ -12,6 +12,7 @@ const NAME = "shims.sock";
 const O_PATH = 0o10000000;
 const BACKLOG = 4096;
 const PRIVATE = 0o600;
+const ACCEPTS_A_TURN = 64, RETRY_MS = 100;
 
 export type Greet = (who: Introduction) => HearShim | undefined;
 
@@ -35,9 +36,27 @@ export class ShimSocket {
     this.#bind(fd);
     Deno.chmodSync(path, PRIVATE);
     must("listen", libc.listen(fd, BACKLOG));
-    this.reactor.add(fd, READABLE, () => {
-      for (let line; (line = accept(fd)) !== undefined;) this.#welcome(line);
-    });
+    this.#watch(fd);
+  }
+
+  #watch(fd: number): void {
+    this.reactor.add(fd, READABLE, () => this.#accept(fd));
+  }
+
+  /** A few at a time, so that others are served in between. */
+  #accept(fd: number): void {
+    try {
+      for (let count = 0; count < ACCEPTS_A_TURN; count++) {
+        const line = accept(fd);
+        if (line === undefined) return;
+        this.#welcome(line);
+      }
+    } catch (error) {
+      // As for want of descriptors: those who wait are taken when some are free again.
+      this.reactor.remove(fd);
+      setTimeout(() => this.#watch(fd), RETRY_MS);
+      throw error;
+    }
   }
 
   /** Through a descriptor: the path of a state directory may be too long for an address. */

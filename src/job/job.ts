@@ -6,6 +6,7 @@
 
 import { type ExitStatus, isSuccess } from "./exit_status.ts";
 import type { Ground, ProcessIdentity } from "./identity.ts";
+import { nameOf } from "./job_array.ts";
 import type { Pin } from "./spec.ts";
 
 export const END_STATES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
@@ -29,7 +30,10 @@ export type State = (typeof LIVE_STATES)[number] | EndState;
 export type Reason = (typeof REASONS)[number];
 export type Stop = (typeof STOPS)[number];
 
-/** What scheduling and stopping need to know of the spec. */
+/**
+ * What scheduling and stopping need to know of the spec. Jobs that need the same share one, as those
+ * of an array do.
+ */
 export interface Demand {
   readonly cpus: number;
   /** bytes */
@@ -44,7 +48,7 @@ export interface Demand {
   /** Wall clock, ms since 1970. */
   readonly notBeforeMs?: number;
   /** The array it belongs to, and how many of that may run at once. */
-  readonly array?: { readonly id: number; readonly index: number; readonly atOnce?: number };
+  readonly array?: { readonly id: number; readonly atOnce?: number };
 }
 
 /** One attempt to start a job. Its token is in the environment of all its processes. */
@@ -79,6 +83,8 @@ export interface Usage {
 interface Common {
   readonly id: number;
   readonly demand: Demand;
+  /** Of a job of an array: its index in it. */
+  readonly index?: number;
   /** 0 before the first attempt. */
   readonly attempts: number;
   /** Wall clock, ms since 1970. */
@@ -150,8 +156,8 @@ export type Change =
 
 /** Throws on a change that the state does not allow: that is a mistake of ours, never of a client. */
 export function transition(job: Job, change: Change): Job {
-  const { id, demand, attempts, submittedAtMs, aheadMs } = job;
-  const common = { id, demand, attempts, submittedAtMs, aheadMs };
+  const { id, demand, index, attempts, submittedAtMs, aheadMs } = job;
+  const common = { id, demand, index, attempts, submittedAtMs, aheadMs };
   switch (change.kind) {
     case "starting": {
       if (job.state !== "QUEUED" || job.held) break;
@@ -180,6 +186,11 @@ export function transition(job: Job, change: Change): Job {
       return { ...common, state: change.end.state, end: change.end };
   }
   throw new Error(`job ${id}: ${job.state} does not allow "${change.kind}"`);
+}
+
+/** As people call it. */
+export function nameOfJob({ id, index, demand: { array } }: Job): string {
+  return nameOf(id, array && index !== undefined ? { id: array.id, index } : undefined);
 }
 
 export function isEnded(job: Job): job is EndedJob {

@@ -25,7 +25,7 @@ export interface Limits {
 
 export const MIN_NICE = -20, MAX_NICE = 19;
 export const MIN_OOM_SCORE = -1000, MAX_OOM_SCORE = 1000;
-/** With fewer the shim's shell could not even tell why it starts nothing. */
+/** With fewer hardly a program can begin. */
 export const MIN_OPEN_FILES = 16;
 /** Less would leave no room for a head and a tail. */
 export const MIN_LOG_SIZE = 65_536;

@@ -21,6 +21,8 @@
 #include "signals.h"
 
 #define KEEPER_SOCKET 3
+/* What it was executed from. */
+#define KEEPER_PROGRAM 4
 
 static void tell_not_forked(int line, enum stage stage, int error)
 {
@@ -53,7 +55,9 @@ static void prepare(char **argv, char **envp)
 	default_signals();
 	signal(SIGCHLD, SIG_IGN);
 	fcntl(KEEPER_SOCKET, F_SETFD, FD_CLOEXEC);
-	syscall(SYS_close_range, KEEPER_SOCKET + 1, ~0u, 0);
+	close(KEEPER_PROGRAM);
+	/* Linux 5.9; elsewhere nothing else has come along. */
+	syscall(SYS_close_range, KEEPER_PROGRAM, ~0u, 0);
 	umask(077);
 	prctl(PR_SET_NAME, "holdfast-keeper");
 	remember_place(argv, envp);

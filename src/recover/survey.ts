@@ -84,7 +84,9 @@ export class Survey {
     if (!inside) return undefined;
     const told = grip?.told(job);
     if (told?.finalUsage ?? files.finalUsage(job.id)) return inside;
-    const shim = this.#signed(job, told).identity;
+    // On another ground its name is anybody's.
+    const isSameGround = sameGround(job.attempt.ground, this.parts.processes.ground);
+    const shim = isSameGround ? this.#signed(job, told).identity : undefined;
     // Asked after the processes were read, so that it held while they were.
     const living = this.#alive();
     const handle = grip?.leaderHandle(job.id);
@@ -142,7 +144,7 @@ export class Survey {
     const startStep = leader === "match" && found && found.kind === "present"
       ? found.startStep
       : undefined;
-    const record = leader === "match" ? undefined : files.exitRecord(job.id);
+    const record = files.exitRecord(job.id);
     const exit = record
       ? this.#exit(job, { ...record, usage: files.finalUsage(job.id) ?? record.usage })
       : leader === "mismatch" && shim === "mismatch"

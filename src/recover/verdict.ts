@@ -74,9 +74,7 @@ const DIRECTORY_GONE =
 
 export function verdict(job: StartedJob, seen: Evidence): Verdict {
   const isStarting = job.state === "STARTING";
-  if (isStarting && seen.claim === "none" && seen.refusal?.by === "node") {
-    return { kind: "withdrawn" };
-  }
+  if (isStarting && seen.refusal?.by === "node") return { kind: "withdrawn" };
   if (seen.refusal !== undefined) return over(refused(job, seen, seen.refusal.why));
   if (seen.exit) return over(endedBy(job, seen, seen.exit));
   if (seen.unreadable !== undefined) return { kind: "unverifiable", cause: seen.unreadable };

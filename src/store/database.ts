@@ -124,7 +124,7 @@ function prepare(database: DatabaseSync): void {
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
-    PRAGMA cache_size = -8000;
+    PRAGMA cache_size = -2000;
     BEGIN IMMEDIATE`);
   const found = versionOf(database);
   for (const step of MIGRATIONS.slice(found)) database.exec(step);

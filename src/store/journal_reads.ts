@@ -4,10 +4,11 @@
  */
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { type LiveJob, notCompleted, type State } from "../job/job.ts";
+import { type LiveJob, notCompleted, type QueuedJob, type State } from "../job/job.ts";
 import { type ArrayMember, nameOf } from "../job/job_array.ts";
 import { idsIn, isIn, type LargeChange } from "../job/large_change.ts";
 import type { JournalSource } from "./database.ts";
+import { Demands } from "./demands.ts";
 import {
   type EventRecord,
   eventRecord,
@@ -15,8 +16,11 @@ import {
   JOB_TABLES,
   type JobRecord,
   jobRecord,
-  liveJob,
+  parsed,
+  queuedJobs,
+  queuedPage,
   type Row,
+  startedJob,
 } from "./records.ts";
 import { overlaid, overlaidState } from "./overlay.ts";
 
@@ -43,13 +47,18 @@ export type Span = readonly [fromMs: number, toMs: number];
 const ENDED_IN = `ended_at IS NOT NULL
   AND ended_at - ended_ahead >= ?1 AND ended_at - ended_ahead < ?2`;
 export const LIVE = "state IN ('QUEUED', 'STARTING', 'RUNNING')";
+const STARTED = "state IN ('STARTING', 'RUNNING')";
 type Place = Pick<ArrayMember, "id" | "index">;
 
 /** bytes of the specs of one page, of which each job has at least one. */
 const PAGE_BYTES = 1 << 20;
+/** Queued jobs that are read at once. */
+const QUEUED_PAGE = 2000;
 
 export class JournalReads {
   protected database!: DatabaseSync;
+  /** Of the jobs that it has told, and of new ones. */
+  readonly demands = new Demands();
   #statements = new Map<string, StatementSync>();
   #largeChanges: LargeChange[] = [];
 
@@ -80,15 +89,42 @@ export class JournalReads {
 
   /** Every job that has not ended, in id order, as its row says. `queued`: of those that wait only these. */
   liveJobs(queued?: readonly number[]): LiveJob[] {
-    return this.all(
-      `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${LIVE} AND (?1 IS NULL OR state <> 'QUEUED'
-         OR jobs.id IN (SELECT value FROM json_each(?1))) ORDER BY jobs.id`,
-      queued ? JSON.stringify(queued) : null,
-    ).filter(({ id }) => !this.#isHidden(id)).map(liveJob);
+    const started: LiveJob[] = this.all(
+      `SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE ${STARTED} ORDER BY jobs.id`,
+    ).map((row) => startedJob(row, this.demands));
+    return started.concat(this.#queuedJobs(queued)).sort((a, b) => a.id - b.id);
+  }
+
+  /** A page at a time: a queue is long, and only a little of each row is kept. */
+  #queuedJobs(only: readonly number[] | undefined): QueuedJob[] {
+    const ids = only && JSON.stringify(only);
+    const found: QueuedJob[] = [];
+    for (let last = 0;;) {
+      const page = this.#queuedPage(last, ids);
+      if (page.length === 0) return found;
+      last = page.at(-1)!.id;
+      for (const job of page) if (!this.#isHidden(job.id)) found.push(job);
+    }
+  }
+
+  #queuedPage(after: number, ids: string | undefined): QueuedJob[] {
+    const isWanted = ids === undefined ? "true" : "id IN (SELECT value FROM json_each(?3))";
+    try {
+      const values = ids === undefined ? [] : [ids];
+      const row = this.get(queuedPage(isWanted), after, QUEUED_PAGE, ...values);
+      return queuedJobs(row!, this.demands);
+    } catch (error) {
+      // Which of them cannot be read, it does not say.
+      for (const row of this.all("SELECT id, spec FROM jobs WHERE state = 'QUEUED'")) {
+        parsed(row, "spec");
+      }
+      throw error;
+    }
   }
 
   endedIds(): number[] {
-    return this.all("SELECT id FROM jobs WHERE ended_at IS NOT NULL").map((row) => row.id);
+    const sql = "SELECT json_group_array(id) AS ids FROM jobs WHERE ended_at IS NOT NULL";
+    return JSON.parse(this.get(sql)!.ids);
   }
 
   job(id: number): JobRecord | undefined {

@@ -81,7 +81,13 @@ export class Dispatcher {
   /** Something was told of a start. */
   heard(news: ShimNews): void {
     if (news.kind === "forked") this.#onNode(undefined);
-    if (news.kind === "notForked" && news.refusal.by === "node") this.#onNode(news.refusal.why);
+    const isRefused = news.kind === "notForked" || news.kind === "refused";
+    if (isRefused && news.refusal.by === "node") this.#onNode(news.refusal.why);
+  }
+
+  /** Nothing can be started for a while. */
+  pause(cause: string): void {
+    this.#onNode(cause);
   }
 
   /** `cause`: why the node could not start a job; undefined when it has started one. */
@@ -126,6 +132,8 @@ export class Dispatcher {
     if (pin && !cpuSet) return false;
     try {
       files.create(job.id);
+      // That an attempt before was refused by the node is nothing that this one has to say.
+      if (job.attempts > 0) files.removeExitRecord(job.id);
     } catch (error) {
       this.#onNode(error instanceof Error ? error.message : String(error));
       return false;

@@ -3,8 +3,7 @@
  * may: told to people, and decided by `schedule` itself, played forward. Pure.
  */
 
-import type { QueuedJob } from "../job/job.ts";
-import { nameOf } from "../job/job_array.ts";
+import { nameOfJob, type QueuedJob } from "../job/job.ts";
 import { sizeText } from "../units.ts";
 import { type Lane, Lanes, lastsMs, needOf, placeOf } from "./lanes.ts";
 import { fits, type Holding, minus, plus, type Scene, schedule } from "./schedule.ts";
@@ -45,9 +44,7 @@ export function forecast(job: QueuedJob, obstacles: Obstacles, scene: Scene): Fo
   ].filter((text) => text !== false);
   if (unready.length > 0) return { waiting: unready.join("; ") };
   const { ahead, count } = jobsAhead(job, scene.lanes);
-  const behind = count > 0
-    ? `; behind ${jobsText(ahead.map(({ id, demand }) => nameOf(id, demand.array)), count)}`
-    : "";
+  const behind = count > 0 ? `; behind ${jobsText(ahead.map(nameOfJob), count)}` : "";
   const obstacle = obstacles.node ?? groupText(job, obstacles, scene) ?? needText(job, scene);
   const isForeseen = obstacles.node === undefined && count <= FORESEEN;
   return {
@@ -105,8 +102,7 @@ function needText({ demand }: QueuedJob, scene: Scene): string | undefined {
 function passingText(job: QueuedJob, scene: Scene): string {
   const { reserved } = schedule(scene, FORESEEN);
   if (!reserved || startOrder(reserved.job, job) >= 0) return "its turn";
-  const { id, demand } = reserved.job;
-  return `job ${nameOf(id, demand.array)} to start, which it could put off`;
+  return `job ${nameOfJob(reserved.job)} to start, which it could put off`;
 }
 
 function cpusText(count: number): string {

@@ -1,7 +1,6 @@
 /** How the supervisor is: what somebody should come and look at, and what is only told. Pure. */
 
-import { nameOf } from "../job/job_array.ts";
-import type { LiveJob } from "../job/job.ts";
+import { type LiveJob, nameOfJob } from "../job/job.ts";
 import type { Latency } from "./turn_times.ts";
 
 export interface HealthFacts {
@@ -72,7 +71,7 @@ function faultsOf(facts: HealthFacts): string[] {
 }
 
 function jobsText(jobs: readonly LiveJob[]): string {
-  const names = jobs.slice(0, NAMED).map(({ id, demand }) => nameOf(id, demand.array));
+  const names = jobs.slice(0, NAMED).map(nameOfJob);
   const more = jobs.length > NAMED ? ` and ${jobs.length - NAMED} more` : "";
   return `${jobs.length === 1 ? "job" : "jobs"} ${names.join(", ")}${more}`;
 }

@@ -97,14 +97,23 @@ function laneOf(demand: Demand): Omit<Lane, "jobs"> {
   return { need: needOf(demand), pin, lastsMs: lastsMs(demand), pool, array: limited };
 }
 
+/** Jobs share demands. */
+const KEYS = new WeakMap<Demand, string>();
+
 function keyOf(demand: Demand): string {
+  let key = KEYS.get(demand);
+  if (key !== undefined) return key;
   const { cpus, memory, pin, pool = "", array } = demand;
   const limited = array?.atOnce === undefined ? "" : array.id;
-  return `${cpus} ${memory} ${pin} ${lastsMs(demand)} ${pool} ${limited}`;
+  key = `${cpus} ${memory} ${pin} ${lastsMs(demand)} ${pool} ${limited}`;
+  KEYS.set(demand, key);
+  return key;
 }
 
 /** How many of a lane's jobs start before it. */
 export function placeOf(job: QueuedJob, jobs: readonly QueuedJob[]): number {
+  // A new job mostly comes last.
+  if (jobs.length > 0 && startOrder(jobs.at(-1)!, job) < 0) return jobs.length;
   let low = 0, high = jobs.length;
   while (low < high) {
     const middle = (low + high) >> 1;

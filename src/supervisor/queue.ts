@@ -13,6 +13,9 @@ interface Waiting {
   readonly on: Set<number>;
 }
 
+/** Of the many that wait for no other: never changed. */
+const NONE = new Set<number>();
+
 export class Queue {
   readonly #lanes = new Lanes();
   readonly #waiting = new Map<number, Waiting>();
@@ -33,7 +36,7 @@ export class Queue {
   /** `on`: ids of the jobs that it still waits for. */
   add(job: QueuedJob, on: readonly number[]): void {
     if (timeOf(job) > this.#nowMs) this.#times.push(job);
-    this.#put({ job, on: new Set(on) });
+    this.#put({ job, on: on.length === 0 ? NONE : new Set(on) });
     for (const id of on) {
       const ids = this.#dependents.get(id) ?? new Set();
       this.#dependents.set(id, ids.add(job.id));
@@ -51,7 +54,7 @@ export class Queue {
 
   /** The same jobs, held or released. */
   replaceAll(jobs: readonly QueuedJob[]): void {
-    const waiting = jobs.map((job) => ({ job, on: this.#waiting.get(job.id)?.on ?? new Set() }));
+    const waiting = jobs.map((job) => ({ job, on: this.#waiting.get(job.id)?.on ?? NONE }));
     this.removeAll(jobs);
     for (const each of waiting) this.#put(each);
   }

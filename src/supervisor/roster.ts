@@ -10,6 +10,7 @@ import {
   isStarted,
   type Job,
   type LiveJob,
+  nameOfJob,
   type QueuedJob,
   type StartedJob,
   transition,
@@ -18,7 +19,6 @@ import type { Log } from "../job/log.ts";
 import { type ArrayMember, nameOf } from "../job/job_array.ts";
 import type { Clock, Processes } from "../ports.ts";
 import type { Journal, Submission } from "../store/journal.ts";
-import { demandOf } from "../store/records.ts";
 import type { Aftermath } from "./aftermath.ts";
 import { Allocations } from "./allocations.ts";
 import type { Lane } from "./lanes.ts";
@@ -38,7 +38,7 @@ export interface RosterParts {
 }
 
 /** A new job. */
-export type Member = Pick<QueuedJob, "id" | "demand">;
+export type Member = Pick<QueuedJob, "id" | "demand" | "index">;
 
 export class Roster {
   readonly #live = new Map<number, LiveJob>();
@@ -106,7 +106,8 @@ export class Roster {
 
   /** As people call it. */
   nameOf(id: number): string {
-    return nameOf(id, this.#live.get(id)?.demand.array ?? this.parts.journal.job(id)?.array);
+    const job = this.#live.get(id);
+    return job ? nameOfJob(job) : nameOf(id, this.parts.journal.job(id)?.array);
   }
 
   /** Lets those start whose time has come. Returns when the next one's does, wall clock ms. */
@@ -128,7 +129,7 @@ export class Roster {
     const { journal, aftermath } = this.parts;
     const { id, event } = journal.insertJob(submission);
     aftermath.tell(event);
-    this.enter([{ id, demand: demandOf(submission.spec) }], submission);
+    this.enter([{ id, demand: journal.demands.of(submission.spec) }], submission);
     return id;
   }
 
@@ -138,18 +139,18 @@ export class Roster {
     { spec, atMs, aheadMs }: Submission,
   ): void {
     const on = spec.after.filter((other) => this.#live.has(other));
-    for (const { id, demand } of members) {
-      const held = spec.hold ?? false;
-      const queued = {
+    const held = spec.hold ?? false;
+    for (const { id, demand, index } of members) {
+      const job = this.#inOrder<QueuedJob>({
         id,
         demand,
+        index,
         attempts: 0,
         submittedAtMs: atMs,
         aheadMs,
         state: "QUEUED",
         held,
-      } as const;
-      const job = this.#inOrder<QueuedJob>(queued);
+      });
       this.#live.set(id, job);
       this.#queue.add(job, on);
     }
@@ -244,7 +245,8 @@ export class Roster {
   #inOrder<J extends LiveJob>(job: J): J {
     const { submittedAtMs, aheadMs = 0 } = job;
     this.#youngestMs = Math.max(this.#youngestMs, submittedAtMs - aheadMs);
-    return { ...job, aheadMs: submittedAtMs - this.#youngestMs };
+    const inOrderMs = submittedAtMs - this.#youngestMs;
+    return inOrderMs === aheadMs ? job : { ...job, aheadMs: inOrderMs };
   }
 
   #tell(job: Job, change: Change): void {

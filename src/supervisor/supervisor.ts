@@ -76,7 +76,10 @@ export class Supervisor {
       this.#dispatcher.heard(news);
       this.#reconciler.heard(id, news);
     });
-    const starts = this.#starts = new Starts(parts);
+    const starts = this.#starts = new Starts({
+      ...parts,
+      onUseless: (why) => this.#dispatcher.pause(why),
+    });
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     const roster = this.roster = new Roster({ ...parts, aftermath });
     const largeChanges = this.largeChanges = new LargeChanges({
@@ -228,10 +231,10 @@ export class Supervisor {
     return this.#reconciler.note(id);
   }
 
-  /** What should become of every live job by what can be seen now. */
+  /** What should become of every started job by what can be seen now. */
   plan(): PlanItem[] {
     this.#survey.refresh();
-    return makePlan(this.roster.all(), (job) => this.#survey.look(job));
+    return makePlan(this.roster.started(), (job) => this.#survey.look(job));
   }
 
   /** Does what a plan says, up to what must wait for processes to end. Nothing while degraded. */
@@ -264,6 +267,7 @@ export class Supervisor {
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
+    this.#starts.begin();
     this.#loop.queueTurn();
   }
 

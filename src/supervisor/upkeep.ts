@@ -97,11 +97,13 @@ export class Upkeep {
   #recover(): Recovered {
     const { supervisor, clock } = this.parts;
     const began = clock.bootMs();
+    const waiting = supervisor.roster.queued;
     const plan = supervisor.plan();
     supervisor.execute(plan);
     const counts = this.#report(plan);
     const at = new Date(clock.wallMs()).toISOString();
-    return { at, durationMs: clock.bootMs() - began, ...counts };
+    const kept = counts.kept + waiting;
+    return { at, durationMs: clock.bootMs() - began, ...counts, kept };
   }
 
   #report(plan: readonly PlanItem[]): Counts {

@@ -154,7 +154,7 @@ Deno.test("the environment is the caller's, without what belongs to a job of its
     const full = specOf("--env", "EXTRA=more", "x").environment!;
     assert.deepEqual(
       names.filter((name) => name in full).map((name) => [name, full[name]]),
-      [["HOLDFAST_TEST_FLAVOUR", "salt"]],
+      [["HOLDFAST_TEST_FLAVOUR", "salt"], ["odd.name", "salt"]],
     );
     assert.equal(full.EXTRA, "more");
     const clean = specOf("--clean-env", "--env", "EXTRA=more", "x").environment!;

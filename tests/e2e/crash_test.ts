@@ -221,6 +221,7 @@ Deno.test("a job that no shim has claimed is fenced, queued again and runs once"
   await home.running(first);
   await home.crash();
   // As if we had died between the commit of STARTING and the start of the shim.
+  Deno.mkdirSync(`${home.state}/runs/${second}`);
   home.edit(
     `UPDATE jobs SET state = 'STARTING', attempts = 1 WHERE id = ${second};
     INSERT INTO resource_allocations (job_id, allocated_cpus, allocated_memory, node_name, boot_id, pid_namespace, token)

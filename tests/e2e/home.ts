@@ -314,17 +314,36 @@ export function isKeeper(pid: number): boolean {
   }
 }
 
-/** A keeper and its shims have no environment but their own; they stand in the state directory. */
+/**
+ * Those that carry the mark; a keeper and its shims, which have no environment but their own and stand in
+ * the state directory; and who descends from these.
+ */
 function processesOf({ directory, state }: Home): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
-    if (!Number.isInteger(pid)) return false;
-    try {
-      const environment = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
-      const isOurs = environment.includes(`${MARK}=${directory}`) ||
-        Deno.readLinkSync(`/proc/${pid}/cwd`) === state;
-      return isOurs && !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-    } catch {
-      return false;
-    }
-  });
+  const all = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter(Number.isInteger).map(lookAt).filter((one) => one !== undefined);
+  const ours = new Set(
+    all.filter(({ environment, place }) =>
+      environment.includes(`${MARK}=${directory}`) || place === state
+    ),
+  );
+  for (let size = 0; size < ours.size;) {
+    size = ours.size;
+    const pids = new Set([...ours].map(({ pid }) => pid));
+    for (const one of all) if (pids.has(one.parent)) ours.add(one);
+  }
+  return [...ours].map(({ pid }) => pid);
+}
+
+function lookAt(pid: number) {
+  try {
+    const [state, parent] = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/.*\) /s, "").split(
+      " ",
+    );
+    if (state === "Z" || state === "X") return undefined;
+    const environment = Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
+    const place = Deno.readLinkSync(`/proc/${pid}/cwd`);
+    return { pid, parent: Number(parent), environment, place };
+  } catch {
+    return undefined;
+  }
 }

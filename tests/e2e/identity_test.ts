@@ -3,6 +3,7 @@
  * signalled, whatever its session, and every job gets its true verdict. On the compiled binary.
  */
 
+import { existsSync } from "node:fs";
 import { assertEquals } from "../assert.ts";
 import { Home, IS_ROOT, shimOf, tell, until } from "./home.ts";
 import { PidNamespace, type Place } from "./pid_namespace.ts";
@@ -53,7 +54,10 @@ for (const { reused, place, recorded, stopping } of CASES) {
       await namespace.crash();
       if (recorded) {
         tell(`${home.directory}/code`, 7);
-        await namespace.gone(job.leader, job.shim);
+        await namespace.gone(job.leader);
+        await until("its end is recorded", () => existsSync(`${home.state}/exits/${job.id}`));
+        // It stays for as long as somebody of its job does.
+        if (reused.includes("shim")) await namespace.kill(job.shim);
       } else await namespace.kill(job.shim, job.leader);
       if (stopping) {
         home.edit(`UPDATE jobs SET stopping = '${stopping}', stopping_boot_ms = 0`);

@@ -215,8 +215,8 @@ Deno.test("what may have run is never withdrawn or fenced", () => {
       const found = verdict(job, seen);
       if (found.kind === "fence") assert(job.state === "STARTING" && seen.claim === "none");
       if (found.kind !== "withdrawn") return;
-      const isUnforked = seen.claim === "none" && seen.refusal?.by === "node";
-      assert(job.state === "STARTING" && (seen.claim === "fence" || isUnforked));
+      const isRefused = seen.refusal?.by === "node";
+      assert(job.state === "STARTING" && (seen.claim === "fence" || isRefused));
     }),
     { numRuns: 5000 },
   );

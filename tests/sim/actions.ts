@@ -67,6 +67,8 @@ export type Action =
       readonly late: boolean;
     }
     | { readonly kind: "run"; readonly steps: number }
+    /** No process can be forked for so long, and keeper and news are slow. */
+    | { readonly kind: "scarce"; readonly ms: number }
     | { readonly kind: "sleep" | "suspend" | "jump"; readonly ms: number }
     | { readonly kind: "strangers"; readonly count: number }
     /** Each call of a port takes so long, a look at the clock included. */
@@ -163,6 +165,7 @@ function drawAction(chance: Chance, index: number): Action {
     () => ({ seed, kind: "disk", isOut: chance.oneIn(3) }),
     () => ({ seed, kind: "descriptors", isOut: chance.oneIn(3) }),
     () => ({ seed, kind: "processes", isOut: chance.oneIn(3) }),
+    () => ({ seed, kind: "scarce", ms: chance.below(8000) }),
     () => ({ seed, kind: "hints", isOut: chance.oneIn(2) }),
   ];
   return chance.pick(chance.below(10) < 7 ? often : seldom)();

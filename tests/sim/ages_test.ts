@@ -5,7 +5,7 @@ import { isInvalid, readSpec } from "../../src/job/spec.ts";
 import { submit } from "../../src/supervisor/changes/submit.ts";
 import { Chance } from "./chance.ts";
 import { commandOf, type Plan } from "./scripts.ts";
-import { CHECK_MS, RETENTION_MS, type Witness, World } from "./world.ts";
+import { CHECK_MS, NOBODY, RETENTION_MS, World } from "./world.ts";
 
 const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
 const PLAN: Plan = {
@@ -23,23 +23,7 @@ class Node {
   readonly world: World;
 
   constructor() {
-    const nothing = () => {};
-    const witness: Witness = {
-      onAsked: nothing,
-      onRunLost: nothing,
-      onFenced: nothing,
-      onGreeted: nothing,
-      onExec: nothing,
-      onLeader: nothing,
-      onReaped: nothing,
-      onEnded: nothing,
-      onRecordedWhileLookedAt: nothing,
-      onSignal: nothing,
-      onCommit: nothing,
-      onRunRemoved: nothing,
-      onMistake: (what) => assert(false, what),
-      onNeedlessCheck: nothing,
-    };
+    const witness = { ...NOBODY, onMistake: (what: string) => assert(false, what) };
     this.world = new World(witness, new Chance(1));
     this.world.start();
   }

@@ -16,6 +16,12 @@ interface Run {
   usage?: { usage: Usage; atMs: number };
 }
 
+/** isFinal: nobody of the job was left then; isRefused: nothing was executed. */
+interface RecordedEnd extends LeaderEnd {
+  readonly isFinal: boolean;
+  readonly isRefused: boolean;
+}
+
 /** What goes with the run directory. */
 export class RunGone extends Error {
   constructor() {
@@ -37,7 +43,7 @@ export const NOT_STARTED = 127;
 export class Disk implements Files {
   isFull = false;
   #runs = new Map<number, Run>();
-  #exits = new Map<number, LeaderEnd & { isRefused: boolean }>();
+  #exits = new Map<number, RecordedEnd>();
 
   /** `now`: wall clock, ms since 1970. */
   constructor(readonly now: () => number) {}
@@ -70,7 +76,8 @@ export class Disk implements Files {
   }
 
   finalUsage(id: number): Usage | undefined {
-    return this.#runs.get(id)?.usage?.usage;
+    const record = this.#exits.get(id);
+    return this.#runs.get(id)?.usage?.usage ?? (record?.isFinal ? record.usage : undefined);
   }
 
   fence(id: number, attempt: number): boolean {
@@ -119,9 +126,9 @@ export class Disk implements Files {
   }
 
   /** Its directory is another than that of its run. */
-  writeExit(id: number, end: LeaderEnd, isRefused: boolean): void {
+  writeExit(id: number, end: RecordedEnd): void {
     this.#mayWrite();
-    this.#exits.set(id, { ...end, isRefused });
+    this.#exits.set(id, end);
   }
 
   /** How a job ended, if its record is there. */

@@ -194,6 +194,12 @@ class Player {
         world.hadFaults = true;
         world.faults.loseHints = action.isOut ? 2 : undefined;
         return;
+      case "scarce":
+        world.keeperMs = 1000;
+        world.hadFaults = true;
+        world.faults.lateNews = true;
+        world.faults.noProcessesTillMs = world.kernel.bootMs + action.ms;
+        return;
       case "processes":
         world.faults.noProcesses = action.isOut;
         return;

@@ -97,7 +97,7 @@ export class SimulatedKeeper implements Keeper {
   *#start({ start, line }: Message): Generator<Waiting, void> {
     const { world } = this;
     const { kernel, disk } = world;
-    if (world.faults.noProcesses) {
+    if (!world.canFork) {
       this.#taken = undefined;
       line.tell({ kind: "notForked", refusal: { why: NO_PROCESSES, by: "node" } });
       return line.close();

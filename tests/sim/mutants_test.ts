@@ -256,7 +256,7 @@ const MUTANTS: Mutant[] = [
     file: "tests/sim/scripts.ts",
     from: "yield* reaping(kernel, self, leader, () => isZombie(leader));",
     to: "yield* written(kernel, () => (disk.writeExit(id, { exit: exit(0), usage: USAGE, " +
-      "atMs: disk.now() }, false), true));\n" +
+      "atMs: disk.now(), isFinal: false, isRefused: false }), true));\n" +
       "  yield* reaping(kernel, self, leader, () => isZombie(leader));",
   },
   {
@@ -271,8 +271,8 @@ const MUTANTS: Mutant[] = [
   {
     fault: "a shim ends while its job's descendants live",
     file: "tests/sim/scripts.ts",
-    from: "() => kernel.childrenOf(self).length === 0",
-    to: "() => true",
+    from: "const isFinal = isAlone();",
+    to: "const isFinal = true;",
   },
   {
     fault: "a shim that reaches us is not told to its job",

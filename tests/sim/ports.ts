@@ -145,7 +145,7 @@ function shimsOf(world: World, life: Life): Shims {
     openKeeper: (onGone) =>
       world.call(life, "openKeeper", () => {
         if (world.faults.noDescriptors) throw new Error(TOO_MANY);
-        if (world.faults.noProcesses) throw new Error("Resource temporarily unavailable");
+        if (!world.canFork) throw new Error("Resource temporarily unavailable");
         return new SimulatedKeeper(world, life, onGone);
       }),
     listen: (greet) => world.call(life, "listen", () => void (life.greet = greet)),

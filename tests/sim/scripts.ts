@@ -37,7 +37,7 @@ function planOf(command: readonly string[]): Plan {
   return JSON.parse(command[1]!);
 }
 
-const CLAIM_LOST = 97;
+const CLAIM_LOST = 97, RUN_GONE = 98;
 const RETRY_MS = 1000;
 const LOST_MS = 9000;
 const USAGE = { userTimeMs: 10, systemTimeMs: 10 };
@@ -125,15 +125,19 @@ function* run(
   leader.script = lead(ground, self, leader, start, pipes);
   ground.onLeader(false);
   yield {};
-  if (yield* written(kernel, () => (disk.writeLeader(id, identityOf(leader)), true))) {
-    ground.onLeader(true);
-    yield {};
-    tell({ kind: "led", leader: identityOf(leader), atMs: disk.startedAtMs(id) ?? disk.now() });
-    yield {};
-    pipes.hasWord = true;
-  } else {
-    pipes.refusal = { why: "its run directory is gone", by: "node" };
+  if (!(yield* written(kernel, () => (disk.writeLeader(id, identityOf(leader)), true)))) {
+    return exit(RUN_GONE);
   }
+  ground.onLeader(true);
+  yield {};
+  const led = { kind: "led", leader: identityOf(leader), atMs: disk.now() } as const;
+  // Told before or after: neither is waited for.
+  const isToldFirst = ground.isByChance(2);
+  if (isToldFirst) tell(led);
+  yield {};
+  pipes.hasWord = true;
+  yield {};
+  if (!isToldFirst) tell(led);
   yield* reaping(kernel, self, leader, () => pipes.hasExecuted || isZombie(leader));
   if (pipes.hasExecuted) tell({ kind: "executed" });
   yield* reaping(kernel, self, leader, () => isZombie(leader));
@@ -143,17 +147,26 @@ function* run(
   yield {};
   const refusal = pipes.hasExecuted ? undefined : pipes.refusal ?? KILLED;
   if (refusal) {
-    yield* written(kernel, () => (disk.writeRefused(id, refusal), true));
+    if (!(yield* written(kernel, () => (disk.writeRefused(id, refusal), true)))) {
+      return exit(RUN_GONE);
+    }
     yield {};
   }
-  yield* written(kernel, () => (disk.writeExit(id, end, refusal !== undefined), true));
+  const isAlone = () => kernel.childrenOf(self).every((child) => child === leader);
+  const isFinal = isAlone();
+  yield* written(
+    kernel,
+    () => (disk.writeExit(id, { ...end, isFinal, isRefused: refusal !== undefined }), true),
+  );
   yield {};
   tell(refusal ? { kind: "refused", refusal } : { kind: "ended", end });
   if (isRecordedFirst) kernel.reap(leader);
-  yield* reaping(kernel, self, undefined, () => kernel.childrenOf(self).length === 0);
-  yield {};
-  yield* written(kernel, () => (disk.writeUsage(id, USAGE), true));
-  yield {};
+  if (!isFinal) {
+    yield* reaping(kernel, self, undefined, isAlone);
+    yield {};
+    yield* written(kernel, () => (disk.writeUsage(id, USAGE), true));
+    yield {};
+  }
   tell({ kind: "empty", usage: USAGE });
   yield {};
   return exit(0);
@@ -202,7 +215,7 @@ function* lead(
 ): Script {
   const { kernel } = ground;
   const plan = planOf(command);
-  yield { until: () => pipes.hasWord || pipes.refusal !== undefined || isZombie(shim) };
+  yield { until: () => pipes.hasWord || isZombie(shim) };
   if (!pipes.hasWord) return exit(NOT_STARTED);
   self.startStep = "entering its directory";
   kernel.setsid(self);

@@ -35,6 +35,8 @@ export interface Faults {
   journal?: { readonly kind: JournalFault; left: number };
   noDescriptors?: boolean;
   noProcesses?: boolean;
+  /** ms since boot */
+  noProcessesTillMs?: number;
   /** One hint in so many gets lost. */
   loseHints?: number;
   /** The next fence finds its run directory removed. */
@@ -66,6 +68,24 @@ export interface Witness {
   /** Nothing is left to be done, and no hint has been lost, when the regular check comes. */
   onNeedlessCheck(): void;
 }
+
+/** Who looks away. */
+export const NOBODY: Witness = {
+  onRunLost() {},
+  onFenced() {},
+  onGreeted() {},
+  onAsked() {},
+  onLeader() {},
+  onExec() {},
+  onEnded() {},
+  onRecordedWhileLookedAt() {},
+  onSignal() {},
+  onReaped() {},
+  onCommit() {},
+  onRunRemoved() {},
+  onMistake() {},
+  onNeedlessCheck() {},
+};
 
 interface Timer {
   readonly atMs: number;
@@ -374,6 +394,11 @@ export class World {
   /** Something that does not get lost, in any order. */
   event(life: Life, go: () => void): void {
     if (!life.isDead) this.#hints.push(go);
+  }
+
+  get canFork(): boolean {
+    const { noProcesses, noProcessesTillMs = 0 } = this.faults;
+    return !noProcesses && this.kernel.bootMs >= noProcessesTillMs;
   }
 
   /** Whether what is told now gets lost. */

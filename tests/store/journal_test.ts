@@ -1,8 +1,17 @@
+import fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals } from "../assert.ts";
-import { type Change, isStarted, type Job, transition } from "../../src/job/job.ts";
-import { isInvalid, readSpec } from "../../src/job/spec.ts";
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import {
+  type Change,
+  isStarted,
+  type Job,
+  type LiveJob,
+  type QueuedJob,
+  transition,
+} from "../../src/job/job.ts";
+import { type FullSpec, isInvalid, readSpec } from "../../src/job/spec.ts";
 import { JournalFile } from "../../src/store/database.ts";
+import { Demands } from "../../src/store/demands.ts";
 import { Journal, JournalUnavailable } from "../../src/store/journal.ts";
 
 function withJournal(body: (journal: Journal, path: string) => void): void {
@@ -165,5 +174,74 @@ Deno.test("a second connection is kept out", () => {
     }
     other.close();
     assertEquals(message, "database is locked");
+  });
+});
+
+Deno.test("a long queue is read back as it was journaled, whatever follows what in it", () => {
+  const kinds = [{}, { cpus: 2 }, { environment: { A: "1" } }, { array: "1-1200%3" }, {
+    notBefore: "2030-01-01T00:00:00Z",
+    pool: "p",
+    after: [1],
+  }].map(spec);
+  const runs = fc.array(
+    fc.record({ kind: fc.nat(kinds.length - 1), size: fc.integer({ min: 1, max: 1200 }) }),
+    { minLength: 1, maxLength: 6 },
+  );
+  fc.assert(
+    fc.property(runs, (runs) => {
+      withJournal((journal) => {
+        const expected = journal.transact(() =>
+          runs.flatMap(({ kind, size }) => insertRun(journal, kinds[kind]!, size))
+        );
+        const read = journal.liveJobs();
+        assertEquals(read.map(plain), expected.map(plain));
+        const some = expected.filter((_, at) => at % 7 === 0);
+        assertEquals(journal.liveJobs(some.map(({ id }) => id)).map(plain), some.map(plain));
+        const distinct = new Set(expected.map(({ demand }) => JSON.stringify(demand)));
+        assertEquals(new Set(read.map(({ demand }) => demand)).size, distinct.size);
+      });
+    }),
+    { numRuns: 10 },
+  );
+});
+
+/** So many jobs of one spec. Returns what is queued by that. */
+function insertRun(journal: Journal, asked: FullSpec, size: number): QueuedJob[] {
+  const isArray = asked.array !== undefined;
+  const first = isArray ? journal.takeIds(size) : 0;
+  return Array.from({ length: size }, (_, at) => {
+    const submission = { spec: asked, uid: 0, atMs: 1000 + at, aheadMs: at % 3 };
+    const member = { id: first, index: at + 1, size };
+    const id = isArray ? first + at : journal.insertJob(submission).id;
+    if (isArray) journal.insertMember(submission, JSON.stringify(asked), id, member);
+    return {
+      id,
+      demand: new Demands().of(asked, isArray ? first : undefined),
+      index: isArray ? member.index : undefined,
+      attempts: 0,
+      submittedAtMs: submission.atMs,
+      aheadMs: submission.aheadMs,
+      state: "QUEUED",
+      held: false,
+    };
+  });
+}
+
+const plain = (job: LiveJob) => JSON.parse(JSON.stringify(job));
+
+Deno.test("where the spec of a queued job cannot be read, it is told which it is", () => {
+  withJournal((journal, path) => {
+    journal.transact(() => insertRun(journal, spec(), 3));
+    journal.close();
+    const database = new DatabaseSync(path);
+    database.exec("UPDATE jobs SET spec = '{' WHERE id = 2");
+    database.close();
+    let told = "";
+    try {
+      journal.open().liveJobs();
+    } catch (error) {
+      told = (error as Error).message;
+    }
+    assertMatch(told, /^job 2: its spec in the journal cannot be read/);
   });
 });

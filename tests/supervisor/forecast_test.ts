@@ -51,7 +51,7 @@ Deno.test("a waiting job tells what it waits for", () => {
   assertEquals(told(inPool, { pool: { name: "gpu", paused: true } }), "pool gpu is paused");
   assertEquals(told(inPool, { pool: { name: "gpu", limit: 2 } }), "pool gpu runs its limit of 2");
   assertEquals(told(inPool, { pool: { name: "gpu" } }), "pool gpu does not exist any more");
-  const inArray = queued(9, { array: { id: 1, index: 1, atOnce: 3 } });
+  const inArray = queued(9, { array: { id: 1, atOnce: 3 } });
   assertEquals(told(inArray, {}), "its array runs its limit of 3");
   assertEquals(told(job, {}), "its turn");
 });

@@ -29,7 +29,7 @@ Deno.test("each fault is told, by the jobs that it is about", () => {
   ]);
   assertEquals(faults({ shortOfSpace: "less than 256 MiB are free" }).length, 1);
   assertEquals(faults({ unkillable: jobs(7) }), ["job 7 cannot be killed"]);
-  const member = queued(9, { array: { id: 8, index: 3 } });
+  const member = queued(9, { array: { id: 8 } }, { index: 3 });
   assertEquals(faults({ hanging: [...jobs(1, 2), member, ...jobs(12, 13)] }), [
     "jobs 1, 2, 8_3 and 2 more cannot come to the command",
   ]);

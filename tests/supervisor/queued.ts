@@ -5,7 +5,7 @@ import type { Demand, QueuedJob } from "../../src/job/job.ts";
 export function queued(
   id: number,
   demand: Partial<Demand> = {},
-  job: Partial<Pick<QueuedJob, "submittedAtMs" | "held">> = {},
+  job: Partial<Pick<QueuedJob, "submittedAtMs" | "held" | "index">> = {},
 ): QueuedJob {
   const full = { cpus: 1, memory: 0, priority: 0, after: [], timeoutMs: 0, graceMs: 0, ...demand };
   return {

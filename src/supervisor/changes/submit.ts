@@ -12,7 +12,7 @@ import {
   readSpec,
 } from "../../job/spec.ts";
 import type { Submission } from "../../store/journal.ts";
-import { demandOf, type JobRecord } from "../../store/records.ts";
+import type { JobRecord } from "../../store/records.ts";
 import { sizeText } from "../../units.ts";
 import { type Decide, type MayGoOn, UNFINISHED } from "../loop.ts";
 import type { Member } from "../roster.ts";
@@ -95,9 +95,8 @@ class NewArray {
 
   #end(change: LargeChange, id: number): Submitted {
     const { journal, supervisor: { largeChanges, roster } } = this.parts;
-    const members = this.indexes.map((index, at): Member => {
-      return { id: id + at, demand: demandOf(this.submission.spec, { id, index }) };
-    });
+    const demand = journal.demands.of(this.submission.spec, id);
+    const members = this.indexes.map((index, at): Member => ({ id: id + at, demand, index }));
     largeChanges.endSubmission(change, members.map(({ id }) => id));
     roster.enter(members, this.submission);
     return { job: journal.job(id)!, created: true };
