@@ -46,6 +46,8 @@ export interface DispatcherParts {
  * longer.
  */
 const MOST_UNDER_WAY = 32;
+const FENCE_GONE =
+  "its run directory was removed, and with it what forbids its earlier start, so it is not started again";
 /** While a job waits for a time: the wall clock may jump, so it is asked now and then. */
 const LONGEST_SLEEP_MS = 60_000;
 
@@ -127,6 +129,16 @@ export class Dispatcher {
   /** False when its set of CPUs or its directory cannot be had. */
   #start(job: QueuedJob): boolean {
     const { processes, files, cgroups, cpuIds, journal, newToken, roster, settle } = this.parts;
+    // A directory made anew would not forbid an earlier attempt that a slow keeper is still to start.
+    if (job.attempts > 0 && !files.hasRun(job.id)) {
+      settle(job.id);
+      const failed = { state: "FAILED", reason: "startFailed", message: FENCE_GONE } as const;
+      roster.change(job, {
+        kind: "ended",
+        end: { ...failed, endedAtMs: this.parts.clock.wallMs() },
+      });
+      return false;
+    }
     const { pin, cpus } = job.demand;
     const cpuSet = pin && chooseCpus(pin, cpus, cpuIds, roster.allocations.cpuSets);
     if (pin && !cpuSet) return false;

@@ -142,6 +142,7 @@ export class Loop {
     turn.decide();
     this.#finish(turn.replies());
     this.#goOnLater(turn);
+    this.parts.onTurn();
   }
 
   #takeLooks(): [number, Evidence | undefined][] {
