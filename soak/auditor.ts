@@ -114,7 +114,7 @@ function processesOfJobs(home: SoakHome): Map<number, string[]> {
   for (const pid of home.processes()) {
     const [environment, commandLine] = ["environ", "cmdline"].map((name) => textOf(pid, name));
     const [, id] = /(?:^|\0)HOLDFAST_JOB_ID=(\d+)/.exec(environment!) ?? [];
-    if (!id || environment!.includes("\0HOLDFAST_SHIM=")) continue;
+    if (!id || commandLine!.startsWith("holdfast-shim ")) continue;
     const line = `${pid} ${commandLine!.replaceAll("\0", " ").slice(0, 100)}`;
     found.set(Number(id), [...found.get(Number(id)) ?? [], line]);
   }

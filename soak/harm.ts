@@ -28,6 +28,20 @@ export class Harm {
       if (what !== "leader") this.#kill(account, "shim");
       if (what !== "shim") this.#kill(account, "leader");
     }
+    if (this.random.oneIn(3)) this.#strikeKeeper();
+  }
+
+  /** Jobs that it has not started are started by the next one; no other notices. */
+  #strikeKeeper(): void {
+    const keeper = this.home.keeper();
+    if (keeper === undefined) return;
+    const signal = this.random.weighted<"SIGKILL" | "SIGSTOP">({ SIGKILL: 3, SIGSTOP: 1 });
+    try {
+      Deno.kill(keeper, signal);
+      this.counts.add("keepers killed or stopped");
+    } catch {
+      // It ended first.
+    }
   }
 
   async cancel(): Promise<void> {

@@ -72,7 +72,15 @@ function checkRuns(home: SoakHome, ledger: Ledger): void {
 
 /** After the end of the last supervisor: what it leaves on disk. */
 export function checkRemains(home: SoakHome): void {
-  const expected = ["exits", "journal.db", "lock", "reserve", "runs", "spare.cut"];
+  const expected = [
+    "exits",
+    "journal.db",
+    "lock",
+    "reserve",
+    "runs",
+    "shims.sock",
+    "spare.cut",
+  ];
   const stray = difference(names(home.state), expected);
   if (stray.length > 0) throw new Breach(`left in the state directory: ${stray.join(" ")}`);
   // A lock is not removed: another may hold the file by then.

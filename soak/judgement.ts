@@ -39,7 +39,8 @@ function permitted({ plan, marks, before }: Case): Set<string> {
   for (const outcome of plan.own) codes.add(outcome.split(" ")[2]!);
   for (const mark of marks) {
     const [, signal] = /^signal (\d+)$/.exec(mark) ?? [];
-    if (mark === "leader killed") outcomes.add("FAILED signal 0:9");
+    // Before it has executed its command nothing has run.
+    if (mark === "leader killed") outcomes.add("FAILED signal 0:9").add("FAILED startFailed -");
     if (signal) outcomes.add(`FAILED signal 0:${signal}`), codes.add(`0:${signal}`);
   }
   if (marks.has("shim killed")) {

@@ -162,6 +162,7 @@ export class Soak implements AsyncDisposable {
       "replacements (SIGHUP)",
       "shims killed",
       "leaders killed",
+      "keepers killed or stopped",
     ];
     this.options.print(row([
       this.#elapsed().toFixed(0),

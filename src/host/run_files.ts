@@ -70,8 +70,12 @@ export class RunFiles implements Files {
     return isThere(`${this.#runs}/${id}`);
   }
 
-  /** The link makes a claim that is never seen empty. */
+  /**
+   * The link makes a claim that is never seen empty. What a power cut has left of an attempt whose
+   * claim it took would say of the next one that nobody of it is left.
+   */
   fence(id: number, attempt: number): boolean {
+    remove(`${this.#runs}/${id}/usage`, { recursive: false });
     const claim = this.#claimPath(id, attempt);
     const ours = `${claim}.fence`;
     try {

@@ -87,6 +87,11 @@ export class Dispatcher {
     if (isRefused && news.refusal.by === "node") this.#onNode(news.refusal.why);
   }
 
+  /** Nothing can be started for a while. */
+  pause(cause: string): void {
+    this.#onNode(cause);
+  }
+
   /** `cause`: why the node could not start a job; undefined when it has started one. */
   #onNode(cause: string | undefined): void {
     const { clock, log, queueTurn } = this.parts;

@@ -13,6 +13,8 @@ export interface StartsParts {
   readonly clock: Clock;
   readonly shims: Shims;
   readonly log: Log;
+  /** A keeper has ended that had started nothing: another at once would do no better. */
+  readonly onUseless: (why: string) => void;
 }
 
 interface Start {
@@ -29,6 +31,8 @@ export class Starts {
   #waiting: Start[] = [];
   /** Of each start that the keeper has not answered, when it was sent, ms since boot. */
   readonly #unanswered = new Map<Start, number>();
+  /** Whether the keeper has answered a start. */
+  #isProven = false;
   #isWatching = false;
   #isStopped = false;
 
@@ -37,6 +41,11 @@ export class Starts {
   /** Starts that have been asked for and that no keeper has answered. */
   get underWay(): number {
     return this.#waiting.length + this.#unanswered.size;
+  }
+
+  /** Has a keeper there before the first job needs it. One that cannot be had is told when it is needed. */
+  begin(): void {
+    if (!this.#keeper) this.#open();
   }
 
   start(start: ShimStart, hear: HearShim): void {
@@ -61,7 +70,8 @@ export class Starts {
       if (!keeper) return;
       const next = this.#waiting[0]!;
       const heard = (news: ShimNews) => {
-        if (news.kind !== "executed") this.#unanswered.delete(next);
+        if (news.kind !== "silent") this.#isProven = true;
+        this.#unanswered.delete(next);
         next.hear(news);
       };
       switch (keeper.start(next.start, heard)) {
@@ -83,22 +93,31 @@ export class Starts {
   #open(): Keeper | undefined {
     try {
       const keeper: Keeper = this.parts.shims.openKeeper(() => this.#lose(keeper));
+      this.#isProven = false;
       return this.#keeper = keeper;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const refusal = { why, by: "node" } as const;
-      for (const { hear } of this.#waiting.splice(0)) hear({ kind: "notForked", refusal });
+      this.#refuse(error instanceof Error ? error.message : String(error));
       return undefined;
     }
+  }
+
+  #refuse(why: string): void {
+    const refusal = { why, by: "node" } as const;
+    for (const { hear } of this.#waiting.splice(0)) hear({ kind: "notForked", refusal });
   }
 
   /** What it has not read is told by the lines of those starts, which are closed. */
   #lose(keeper: Keeper): void {
     if (this.#keeper !== keeper || this.#isStopped) return;
+    const { log, onUseless } = this.parts;
+    const wasNeeded = this.underWay > 0;
     this.#keeper = undefined;
     this.#unanswered.clear();
-    this.parts.log.warn("the keeper has ended", { pid: keeper.pid, doing: "starting another" });
-    this.#send();
+    log.warn("the keeper has ended", { pid: keeper.pid, doing: "starting another" });
+    if (!wasNeeded || this.#isProven) return this.#send();
+    const why = `its keeper, pid ${keeper.pid}, has ended before it started anything`;
+    onUseless(why);
+    this.#refuse(why);
   }
 
   #watch(): void {

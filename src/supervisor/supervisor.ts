@@ -76,7 +76,10 @@ export class Supervisor {
       this.#dispatcher.heard(news);
       this.#reconciler.heard(id, news);
     });
-    const starts = this.#starts = new Starts(parts);
+    const starts = this.#starts = new Starts({
+      ...parts,
+      onUseless: (why) => this.#dispatcher.pause(why),
+    });
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     const roster = this.roster = new Roster({ ...parts, aftermath });
     const largeChanges = this.largeChanges = new LargeChanges({
@@ -264,6 +267,7 @@ export class Supervisor {
   /** Allows jobs to start. */
   begin(): void {
     this.#maySchedule = true;
+    this.#starts.begin();
     this.#loop.queueTurn();
   }
 

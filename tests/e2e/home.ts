@@ -212,6 +212,11 @@ export class Home implements AsyncDisposable {
     this.inJournal((database) => database.exec(sql));
   }
 
+  /** Undefined while its supervisor has none. */
+  keeper(): number | undefined {
+    return processesOf(this).find(isKeeper);
+  }
+
   /** Processes of this home, the supervisor itself and its keeper left out. */
   processes(): number[] {
     return processesOf(this).filter((pid) => pid !== this.#daemon?.pid && !isKeeper(pid));

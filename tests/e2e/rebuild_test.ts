@@ -22,10 +22,10 @@ function flip(path: string, at: number, length = 64): void {
 function snapshot(home: Home): string {
   const lines: string[] = [];
   const walk = (directory: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(directory)) {
+    for (const { name, isDirectory, isFile } of Deno.readDirSync(directory)) {
       const path = `${directory}/${name}`;
       if (isDirectory) walk(path);
-      else if (name !== "lock") lines.push(`${path} ${Deno.readFileSync(path).join()}`);
+      else if (isFile && name !== "lock") lines.push(`${path} ${Deno.readFileSync(path).join()}`);
     }
   };
   walk(home.state);

@@ -110,6 +110,14 @@ Deno.test("what the node was short of is the node's, whatever was being done", (
   assertEquals(refusalOf({ stage: COMMAND, error: EAGAIN, about: "/bin/true" }).by, "node");
 });
 
+Deno.test("what an attempt without a claim has left does not say that nobody of the next is left", () => {
+  using state = new State();
+  state.write("runs/1/usage", "user 1 system 1 memory 1 read 1 written 1\n");
+  assertEquals(state.files.finalUsage(1) === undefined, false);
+  state.files.fence(1, 1);
+  assertEquals(state.files.finalUsage(1), undefined);
+});
+
 Deno.test("a fence makes no run directory, and only ours counts", () => {
   using state = new State();
   assertEquals([state.files.fence(2, 1), state.files.hasRun(2)], [false, false]);

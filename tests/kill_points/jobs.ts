@@ -40,7 +40,7 @@ export const FOUND: readonly ScenarioJob[] = [
     key: "family",
     script: `(${stubborn}; touch family-is-ready; exec setsid sleep 1000) & ${
       until("family-is-ready")
-    }; ${exit("family", 5)}`,
+    }; ${until("leave")}; ${exit("family", 5)}`,
     spec: { grace: 1 },
     ends: ["FAILED exit 5:0"],
   },

@@ -52,6 +52,8 @@ export class Scenario implements AsyncDisposable {
       await home.running(ledger.id(key));
       await until(`${key} executes`, () => home.lines("ran").includes(key));
     }
+    // Its family outlives it for its grace alone, in which we must be gone.
+    Deno.writeTextFileSync(`${home.directory}/leave`, "");
     const exits = `${home.state}/exits`;
     await until("its leader has ended", () => exists(`${exits}/${ledger.id("family")}`));
     await until("it ignores SIGTERM", () => exists(`${home.directory}/stubborn-is-ready`));

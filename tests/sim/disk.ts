@@ -81,7 +81,9 @@ export class Disk implements Files {
   }
 
   fence(id: number, attempt: number): boolean {
-    if (!this.hasRun(id)) return false;
+    const run = this.#runs.get(id);
+    if (!run) return false;
+    run.usage = undefined;
     return this.link(id, attempt, { kind: "fence" }) || this.claim(id, attempt)?.kind === "fence";
   }
 
