@@ -280,12 +280,6 @@ const MUTANTS: Mutant[] = [
     from: "return isOurs ? this.#hear(id, held) : undefined;",
     to: "return undefined;",
   },
-  {
-    fault: "what was seen while the journal could not be written is believed afterwards",
-    file: "src/supervisor/loop.ts",
-    from: "this.#goOnLater(turn);\n    this.parts.onTurn();",
-    to: "this.#goOnLater(turn);",
-  },
 ];
 
 async function playMutant(directory: string, { file, from, to }: Mutant): Promise<string> {

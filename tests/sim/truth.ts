@@ -168,10 +168,17 @@ export class Truth implements Witness {
     return [...this.facts.values()].find((fact) => fact.id === id);
   }
 
-  /** Keys of the submissions that nobody has answered. */
+  /** Keys of the submissions that nobody has answered, but those that may be forgotten by now. */
   unacknowledged(): string[] {
+    const keyOf = (name: string) => name.replace(/\[.*/, "");
+    const { realMs } = this.world;
+    const forgotten = new Set<string>();
+    for (const [name, { id }] of this.facts) {
+      const isOld = realMs - (this.#endedMs.get(id ?? -1) ?? Infinity) >= RETENTION_MS;
+      if (isOld) forgotten.add(keyOf(name));
+    }
     const open = [...this.facts].filter(([, fact]) => !fact.isAcknowledged);
-    return [...new Set(open.map(([name]) => name.replace(/\[.*/, "")))];
+    return [...new Set(open.map(([name]) => keyOf(name)))].filter((key) => !forgotten.has(key));
   }
 
   hasEnded(id: number): boolean {

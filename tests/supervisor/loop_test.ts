@@ -158,3 +158,14 @@ Deno.test("an unfinished request is refused with the turn that fails", () => {
   assertEquals(bench.run().filter((what) => what === "part").length, 1);
   assertEquals(answers, ["JournalUnavailable"]);
 });
+
+Deno.test("a turn without a journal is followed by what follows every turn", () => {
+  const bench = new Bench();
+  bench.failing = ["disk I/O error", "disk I/O error"];
+  bench.ask("a", 0);
+  bench.loop.turn();
+  bench.said.length = 0;
+  bench.loop.look(1);
+  bench.loop.turn();
+  assertEquals(bench.said, ["look 1", "--"]);
+});
