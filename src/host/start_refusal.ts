@@ -50,7 +50,7 @@ const STAGES: readonly Stage[] = [
     by: "job",
     words: ({ about }) => `${about} is on a file system that is mounted noexec`,
   },
-  { by: "node", words: killedWords },
+  { by: "job", words: killedWords },
 ];
 
 export function refusalOf(step: RefusedStep): Refusal {

@@ -35,7 +35,7 @@ void pause_a_second(void)
 {
 	struct timespec second = {.tv_sec = 1};
 	send_news();
-	unblock_wish();
+	unblock_wishes();
 	nanosleep(&second, NULL);
 	block_signals();
 }

@@ -57,11 +57,13 @@ void open_line(int line, const struct start *start);
 void close_line(void);
 
 /*
- * A fact, which is told with the next ones by send_news, since each message wakes the supervisor up, and
- * again to every later supervisor. `text` may be NULL; it must stay.
+ * A fact, which is told with those that come within the next ms, since each message wakes the supervisor
+ * up, and again to every later supervisor: SIGALRM says when it is time. `text` may be NULL; it must
+ * stay.
  */
 void tell(const struct news *news, const struct text *text);
 
+/* Now. */
 void send_news(void);
 
 /* One alone, over any line, without remembering it. */

@@ -53,7 +53,7 @@ bool await_refusal(int leader, struct refusal *refusal)
 		{.iov_base = refusal->about.bytes, .iov_len = TEXT_BYTES - 1},
 	};
 	ssize_t length;
-	unblock_wish();
+	unblock_wishes();
 	while ((length = readv(leader, parts, 2)) < 0 && errno == EINTR)
 		;
 	block_signals();

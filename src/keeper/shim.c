@@ -31,6 +31,15 @@ static void on_wish(int signal)
 	errno = error;
 }
 
+/* As on_wish. */
+static void on_time(int signal)
+{
+	(void)signal;
+	int error = errno;
+	send_news();
+	errno = error;
+}
+
 static void stand_up(const struct start *start)
 {
 	setsid();
@@ -40,6 +49,8 @@ static void stand_up(const struct start *start)
 	struct sigaction wish = {.sa_handler = on_wish};
 	sigfillset(&wish.sa_mask);
 	sigaction(SIGUSR1, &wish, NULL);
+	wish.sa_handler = on_time;
+	sigaction(SIGALRM, &wish, NULL);
 	/* musl lets two of its own in when a handler is set. */
 	block_signals();
 }
@@ -95,7 +106,6 @@ static void give_word(int leader_socket, pid_t leader)
 		_exit(RUN_GONE);
 	send(leader_socket, "", 1, MSG_NOSIGNAL);
 	tell_identity(LED, who);
-	send_news();
 }
 
 /* Only one that has executed a program is seen without __WALL (see fork_into). */
@@ -145,7 +155,6 @@ static pid_t start_leader(const struct start *start, bool *is_executed)
 	if (*is_executed) {
 		struct news news = {.kind = EXECUTED};
 		tell(&news, NULL);
-		send_news();
 	}
 	close(sockets[0]);
 	return leader;
@@ -155,7 +164,7 @@ static pid_t start_leader(const struct start *start, bool *is_executed)
 static pid_t reap(int *status)
 {
 	pid_t pid;
-	unblock_wish();
+	unblock_wishes();
 	while ((pid = waitpid(-1, status, __WALL)) < 0 && errno == EINTR)
 		;
 	block_signals();

@@ -35,7 +35,7 @@ void unblock_signals(void)
 	set_mask(0);
 }
 
-void unblock_wish(void)
+void unblock_wishes(void)
 {
-	set_mask(~((uint64_t)1 << (SIGUSR1 - 1)));
+	set_mask(~((uint64_t)1 << (SIGUSR1 - 1) | (uint64_t)1 << (SIGALRM - 1)));
 }

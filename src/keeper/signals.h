@@ -11,7 +11,10 @@ void default_signals(void);
 void block_signals(void);
 void unblock_signals(void);
 
-/* Lets the wish for an introduction (SIGUSR1) in; block_signals shuts it out again. */
-void unblock_wish(void);
+/*
+ * Lets in the wish for an introduction (SIGUSR1) and the time to tell news (SIGALRM); block_signals shuts
+ * them out again.
+ */
+void unblock_wishes(void);
 
 #endif

@@ -62,11 +62,6 @@ export interface ReconcilerParts {
 
 /** So many times SIGKILL is sent to a family before it is told that it does not die of it. */
 const KILLS_BEFORE_TOLD = 8;
-/**
- * How long a start that was told is left alone. Most short jobs have ended by then, and their start and
- * end share one commit; nobody minds to see a job STARTING for so long.
- */
-const SETTLE_MS = 20;
 const FENCE_RETRY_MS = 1000;
 /** Since its leader was born; what it does before it executes the command takes no time to speak of. */
 const HANGS_AFTER_MS = 2000;
@@ -102,7 +97,9 @@ export class Reconciler {
         case "journal":
           if (!mayJournal) return;
           // On another ground the same pid and start time may be a stranger's.
-          if (step.change.kind === "running" && seen.sameGround) this.#take(job, step.change);
+          if (step.change.kind === "running" && seen.sameGround && !seen.exit) {
+            this.#take(job, step.change);
+          }
           if (step.change.kind === "running" && step.change.adopted) this.#limitAgain(job);
           roster.change(job, step.change);
           job = roster.get(id);
@@ -152,17 +149,8 @@ export class Reconciler {
 
   /** Something was told of a job that has been started. */
   heard(id: number, { kind }: ShimNews): void {
-    const { clock, look } = this.parts;
-    switch (kind) {
-      case "forked":
-      case "claimed":
-        return;
-      case "led":
-      case "executed":
-        return this.#wakes.set(id, clock.bootMs() + SETTLE_MS);
-      default:
-        return look(id);
-    }
+    // What comes of these is told with them, or looked for in time.
+    if (kind !== "forked" && kind !== "claimed") this.parts.look(id);
   }
 
   /** Jobs whose families are being ended: any orphan's end may be what they wait for. */

@@ -87,8 +87,8 @@ Deno.test("a leader that is killed while it prepares has executed nothing", asyn
   assertEquals(seen.startStep, "preparing its files");
   Deno.kill(leader.pid, "SIGKILL");
   await told.until("silent");
-  assertEquals(told.kinds, ["forked", "claimed", "led", "ended", "empty", "silent"]);
-  assertEquals(home.files.exitRecord(1)?.exit, { code: 0, signal: 9 });
+  assertEquals(told.kinds, ["forked", "claimed", "led", "refused", "empty", "silent"]);
+  assertEquals(home.files.exitRecord(1)?.refusal, told.of("refused")?.refusal);
   assertEquals(home.has("ran"), false);
 });
 
@@ -103,5 +103,5 @@ Deno.test("SIGTERM ends a leader that has not executed yet", async () => {
   // It waits for the file, and then for nobody.
   using _reader = await Deno.open(path, { read: true });
   await told.until("silent");
-  assertEquals([told.of("ended")?.end.exit, home.has("ran")], [{ code: 0, signal: 15 }, false]);
+  assertEquals([told.of("refused")?.refusal.by, home.has("ran")], ["job", false]);
 });

@@ -147,8 +147,8 @@ Deno.test("a leader that is killed before it executes the command is told as suc
   Deno.kill(leader.pid, "SIGKILL");
   await told.until("silent");
   const why = "its process ended by SIGKILL before it could execute the command";
-  assertEquals(told.of("refused")?.refusal, { why, by: "node" });
-  assertEquals(home.files.exitRecord(id)?.refusal, { why, by: "node" });
+  assertEquals(told.of("refused")?.refusal, { why, by: "job" });
+  assertEquals(home.files.exitRecord(id)?.refusal, { why, by: "job" });
   assertEquals(told.of("executed"), undefined);
 });
 

@@ -172,7 +172,7 @@ function* run(
   return exit(0);
 }
 
-const KILLED: Refusal = { why: "it was killed before it could execute the command", by: "node" };
+const KILLED: Refusal = { why: "it was killed before it could execute the command", by: "job" };
 
 function isZombie({ state }: Process): boolean {
   return state !== "alive";
