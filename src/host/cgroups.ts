@@ -8,6 +8,7 @@ import type { ProcessIdentity } from "../job/identity.ts";
 import type { Usage } from "../job/job.ts";
 import type { CgroupLimits, Cgroups } from "../ports.ts";
 import type { CgroupGround, Controller } from "./cgroup_ground.ts";
+import { makeDirectory, removeDirectory } from "./entries.ts";
 import { errno, SystemError } from "./libc.ts";
 import { observe } from "./proc.ts";
 import { readSmallFile, writeSmallFile } from "./small_file.ts";
@@ -34,7 +35,7 @@ export class HostCgroups implements Cgroups {
   }
 
   make(directory: string, limits: CgroupLimits): void {
-    Deno.mkdirSync(directory);
+    if (!makeDirectory(directory, 0o755)) throw new Error(`${directory} is there already`);
     this.limit(directory, limits);
   }
 
@@ -79,8 +80,12 @@ export class HostCgroups implements Cgroups {
   usage(directory: string): Usage | undefined {
     const cpu = readUnlessGone(`${directory}/cpu.stat`);
     if (cpu === undefined) return undefined;
-    const peak = readUnlessGone(`${directory}/memory.peak`);
-    const io = readUnlessGone(`${directory}/io.stat`);
+    // What is not counted has no file; of a job of an earlier supervisor it may be counted all the same.
+    const isOurs = directory.startsWith(`${this.ground.directory}/`);
+    const counted = (controller: Controller, file: string) =>
+      !isOurs || this.#has(controller) ? readUnlessGone(`${directory}/${file}`) : undefined;
+    const peak = counted("memory", "memory.peak");
+    const io = counted("io", "io.stat");
     return {
       userTimeMs: Math.round(fieldOf(cpu, "user_usec") / 1000),
       systemTimeMs: Math.round(fieldOf(cpu, "system_usec") / 1000),
@@ -120,19 +125,9 @@ export class HostCgroups implements Cgroups {
 
 /** False when a process is in it or below. */
 export function removeCgroup(directory: string): boolean {
-  try {
-    Deno.removeSync(directory);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    if (isPopulated(directory) || !below(directory).every(removeCgroup)) return false;
-  }
-  try {
-    Deno.removeSync(directory);
-    return true;
-  } catch {
-    return false;
-  }
+  if (removeDirectory(directory)) return true;
+  if (isPopulated(directory) || !below(directory).every(removeCgroup)) return false;
+  return removeDirectory(directory);
 }
 
 function isPopulated(directory: string): boolean {

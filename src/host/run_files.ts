@@ -3,6 +3,7 @@
 import type { ProcessIdentity } from "../job/identity.ts";
 import type { Usage } from "../job/job.ts";
 import type { Claim, ExitRecord, Files, Refusal } from "../ports.ts";
+import { makeDirectory, removeFile } from "./entries.ts";
 import {
   claimName,
   FENCE,
@@ -29,7 +30,7 @@ export class RunFiles implements Files {
   }
 
   create(id: number): void {
-    Deno.mkdirSync(`${this.#runs}/${id}`, { recursive: true, mode: 0o700 });
+    makeDirectory(`${this.#runs}/${id}`, 0o700);
   }
 
   claim(id: number, attempt: number): Claim | undefined {
@@ -75,7 +76,7 @@ export class RunFiles implements Files {
    * claim it took would say of the next one that nobody of it is left.
    */
   fence(id: number, attempt: number): boolean {
-    remove(`${this.#runs}/${id}/usage`, { recursive: false });
+    removeFile(`${this.#runs}/${id}/usage`);
     const claim = this.#claimPath(id, attempt);
     const ours = `${claim}.fence`;
     try {
@@ -91,17 +92,21 @@ export class RunFiles implements Files {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       return this.claim(id, attempt)?.kind === "fence";
     } finally {
-      remove(ours, { recursive: false });
+      removeFile(ours);
     }
     return true;
   }
 
   removeExitRecord(id: number): void {
-    remove(this.#exitPath(id), { recursive: false });
+    removeFile(this.#exitPath(id));
   }
 
   removeRun(id: number): void {
-    remove(`${this.#runs}/${id}`, { recursive: true });
+    try {
+      Deno.removeSync(`${this.#runs}/${id}`, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   runIds(): number[] {
@@ -148,14 +153,6 @@ function isThere(path: string): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
-  }
-}
-
-function remove(path: string, options: { recursive: boolean }): void {
-  try {
-    Deno.removeSync(path, options);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -18,6 +18,7 @@
 #include "news.h"
 #include "refuse.h"
 #include "shim.h"
+#include "patience.h"
 #include "signals.h"
 
 #define KEEPER_SOCKET 3
@@ -62,6 +63,7 @@ static void prepare(char **argv, char **envp)
 	prctl(PR_SET_NAME, "holdfast-keeper");
 	remember_place(argv, envp);
 	read_own_oom_score();
+	be_patient();
 }
 
 int main(int argc, char **argv, char **envp)

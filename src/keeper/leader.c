@@ -1,5 +1,7 @@
 #include "leader.h"
 
+#include "patience.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -173,6 +175,7 @@ static void become_user(const struct start *start)
 static void take_signals(void)
 {
 	signal(SIGUSR1, SIG_DFL);
+	signal(SIGALRM, SIG_DFL);
 	unblock_signals();
 }
 
@@ -183,6 +186,7 @@ noreturn void lead(const struct start *start, int shim)
 	if (setsid() < 0)
 		refuse(STAGE_SESSION, errno, "", NULL);
 	take_streams();
+	hurry_again();
 	take_cpus(start);
 	take_nice(start->header);
 	take_limits(start);
