@@ -42,6 +42,15 @@ Deno.test("a leader that lost its shim, and ended before it could be held, is kn
   assertEquals(grip.leaderExit(id), exit);
 });
 
+Deno.test("so is one that was taken when it had ended already, as it was seen a moment before", () => {
+  const grip = new Grip(nobody, () => {}, () => {});
+  const exit = { code: 7, signal: 0 };
+  grip.listenTo(id, attempt.number, attempt.token, 1);
+  grip.take(running, shim, leader);
+  assertEquals(grip.reaped({ pid: leader.pid, exit }), id);
+  assertEquals(grip.leaderExit(id), exit);
+});
+
 Deno.test("a job that is taken hold of twice, as when a turn is done again, is watched once", () => {
   const { grip, watched } = holding();
   grip.take(running, shim, leader);

@@ -34,19 +34,6 @@ const MUTANTS: Mutant[] = [
     to: "files.removeExitRecord(id);",
   },
   {
-    fault: "an orphaned leader that could not be held in time is not known when it is reaped",
-    file: "src/recover/grip.ts",
-    from: "this.#noteLeader(id, held, leader);\n    held.leader ??= this.#open(leader);",
-    to: "held.leader ??= this.#open(leader);\n" +
-      "    if (held.leader) this.#noteLeader(id, held, leader);",
-  },
-  {
-    fault: "a claim that is made while its job is looked at is not looked for again",
-    file: "src/recover/survey.ts",
-    from: "if (isSigned(this.#signed(job, told))) return",
-    to: "if (false) return",
-  },
-  {
     fault: "a bare pid is trusted",
     file: "src/job/identity.ts",
     from: "observed.startTicks === recorded.startTicks && !observed.zombie",
@@ -164,7 +151,7 @@ const MUTANTS: Mutant[] = [
   {
     fault: "what is left to be written of a job is passed by when it starts",
     file: "src/supervisor/dispatcher.ts",
-    from: "settle(job.id);",
+    from: "    settle(job.id);\n    const token",
     to: "",
   },
   {
@@ -198,18 +185,6 @@ const MUTANTS: Mutant[] = [
     to: "reconciler.start(job.id, attempt, spec, array);",
   },
   {
-    fault: "news of one attempt is taken for another",
-    file: "src/recover/grip.ts",
-    from: "if (this.#held.get(id) !== held || held.line !== line) return;",
-    to: "held = this.#held.get(id)!;\n      if (!held) return;",
-  },
-  {
-    fault: "a silent keeper is waited for forever",
-    file: "src/supervisor/starts.ts",
-    from: "if (!isSilent) return",
-    to: "if (!isSilent || keeper) return",
-  },
-  {
     fault: "an end is journaled although descendants live",
     file: "src/recover/survey.ts",
     from: "if (told?.finalUsage ??",
@@ -222,16 +197,10 @@ const MUTANTS: Mutant[] = [
     to: "",
   },
   {
-    fault: "a living shim is not waited for that has not said that nobody is left",
-    file: "src/recover/family.ts",
-    from: "(isShimThere || others.some(",
-    to: "(others.some(",
-  },
-  {
     fault: "a fence makes a missing run directory",
     file: "tests/sim/disk.ts",
-    from: "if (!this.hasRun(id)) return false;",
-    to: "this.create(id);",
+    from: "const run = this.#runs.get(id);\n    if (!run) return false;\n    run.usage",
+    to: "this.create(id);\n    const run = this.#runs.get(id)!;\n    run.usage",
   },
   {
     fault: "a shim claims by rename",
