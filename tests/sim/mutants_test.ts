@@ -152,7 +152,7 @@ const MUTANTS: Mutant[] = [
     fault: "what is left to be written of a job is passed by when it starts",
     file: "src/supervisor/dispatcher.ts",
     from: "    settle(job.id);\n    const token",
-    to: "",
+    to: "    const token",
   },
   {
     fault: "a job is told as running before its command is executed",
