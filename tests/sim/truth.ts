@@ -299,9 +299,11 @@ export class Truth implements Witness {
     this.#checkReads(rows);
     if (this.#commits++ % COMMITS_A_LOOK === 0) this.#checkSound();
     const ids = new Set(rows.map(({ id }) => id));
-    for (const [key, { id, isAcknowledged }] of this.facts) {
+    for (const [key, { id, isAcknowledged, isCancelAsked }] of this.facts) {
       if (!isAcknowledged || ids.has(id!)) continue;
-      this.#must(this.#ended.has(id!), `job ${id} (${key}) is no longer in the journal`);
+      // One that waits may be cancelled and pruned in one turn.
+      const mayBePruned = this.#ended.has(id!) || isCancelAsked;
+      this.#must(mayBePruned, `job ${id} (${key}) is no longer in the journal`);
     }
   }
 
