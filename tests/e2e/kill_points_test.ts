@@ -1,6 +1,6 @@
 /**
- * kill -9 at single system calls of the supervisor, its keeper, its shims and their leaders: a sample, spread over the span
- * of a whole life and over the names of the calls. `npm run kill-points` tries all of them.
+ * kill -9 at single system calls of the supervisor, its keeper, its shims and their leaders: a sample, spread
+ * over the span of a whole life and over the names of the calls. `npm run kill-points` tries all of them.
  */
 
 import { assert, assertEquals } from "../assert.ts";
@@ -19,16 +19,16 @@ const why = await obstacle();
 if (why) console.log(`skipped: ${why}`);
 
 const samples: { name: string; mode: Mode; count: number; needsRoot?: true }[] = [
-  { name: "the supervisor", mode: "supervisor", count: 105 },
+  { name: "the supervisor", mode: "supervisor", count: 70 },
   { name: "the keeper", mode: "keeper", count: 20 },
   { name: "a shim", mode: "shim", count: 25 },
   { name: "a leader", mode: "leader", count: 20 },
   { name: "a shim and all that comes of it", mode: "family", count: 8 },
-  { name: "the supervisor and of its shims, both at once,", mode: "both", count: 25 },
+  { name: "the supervisor and of its shims, both at once,", mode: "both", count: 20 },
   {
     name: "the supervisor, with all processes dying at once,",
     mode: "machine",
-    count: 35,
+    count: 25,
     needsRoot: true,
   },
 ];
