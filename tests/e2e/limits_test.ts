@@ -38,10 +38,12 @@ Deno.test("a job that says nothing has the supervisor's limits, and its logs one
 });
 
 Deno.test("the OOM score of a job is 0 unless it asks for another, whatever the supervisor's is", async () => {
-  await using home = await Home.start();
+  await using home = new Home();
   // Less than it has would need CAP_SYS_RESOURCE, which root in a container may not have.
   const own = 400;
-  Deno.writeTextFileSync(`/proc/${home.pid}/oom_score_adj`, `${own}`);
+  const script = `echo ${own} >/proc/self/oom_score_adj; exec "$@"`;
+  home.launch([], ["sh", "-c", script, "sh"]);
+  await until("it answers", () => home.answers());
   const look = "cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj";
   const [said, silent] = [
     await home.submit(look, { limits: { oomScore: 250 } }),
