@@ -78,7 +78,7 @@ async function readLogs(
 export async function followByCommand(home: SoakHome, { id }: Account): Promise<boolean> {
   for (;;) {
     const { code, stdout, stderr } = await home.run("logs", "-f", String(id));
-    if (code === NO_SUCH_JOB) return false;
+    if (code === NO_SUCH_JOB || /was never started/.test(stderr)) return false;
     if (code === 0) {
       checkWhole(home, id, stdout, "holdfast logs -f");
       return true;
