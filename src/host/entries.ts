@@ -1,30 +1,40 @@
 /**
- * Makes and removes entries of directories: by the C library directly, since each job has some, and the
- * runtime takes several times as long for one.
+ * Makes and removes entries of directories: by the C library directly, since each job has some and the
+ * runtime takes several times as long for one. Where that fails the runtime does it again, to say why:
+ * it may have changed errno before that can be read.
  */
 
-import { cString, errno, lastErrno, libc, SystemError } from "./libc.ts";
+import { cString, libc } from "./libc.ts";
 
-/** False when it is there already. Throws SystemError. */
+/** False when it is there already. */
 export function makeDirectory(path: string, mode: number): boolean {
   if (libc.mkdir(cString(path), mode) === 0) return true;
-  const code = lastErrno();
-  if (code === errno.EEXIST) return false;
-  throw new SystemError(`mkdir ${path}`, code);
+  try {
+    Deno.mkdirSync(path, { mode });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
 }
 
-/** What is not there is removed already. Throws SystemError. */
+/** What is not there is removed already. */
 export function removeFile(path: string): void {
   if (libc.unlink(cString(path)) === 0) return;
-  const code = lastErrno();
-  if (code !== errno.ENOENT) throw new SystemError(`unlink ${path}`, code);
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
-/** False when something is in it. What is not there is removed already. Throws SystemError. */
+/** False when it cannot be removed, as while something is in it. What is not there is removed already. */
 export function removeDirectory(path: string): boolean {
   if (libc.rmdir(cString(path)) === 0) return true;
-  const code = lastErrno();
-  if (code === errno.ENOENT) return true;
-  if (code === errno.EBUSY || code === errno.ENOTEMPTY) return false;
-  throw new SystemError(`rmdir ${path}`, code);
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }

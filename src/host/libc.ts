@@ -116,7 +116,6 @@ export const errno = {
   EMFILE: 24,
   EPIPE: 32,
   ENOSYS: 38,
-  ENOTEMPTY: 39,
   EOPNOTSUPP: 95,
   ECONNABORTED: 103,
   ECONNRESET: 104,
