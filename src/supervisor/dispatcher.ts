@@ -45,7 +45,7 @@ export interface DispatcherParts {
  * Starts that are journaled and that the keeper has not answered: more would only be STARTING for
  * longer.
  */
-const MOST_UNDER_WAY = 32;
+const MOST_UNDER_WAY = 8;
 const FENCE_GONE =
   "its run directory was removed, and with it what forbids its earlier start, so it is not started again";
 /** While a job waits for a time: the wall clock may jump, so it is asked now and then. */
