@@ -15,6 +15,8 @@ export interface StartsParts {
   readonly log: Log;
   /** A keeper has ended that had started nothing: another at once would do no better. */
   readonly onUseless: (why: string) => void;
+  /** What was under way is so no more: others may take its place. */
+  readonly onRoom: () => void;
 }
 
 interface Start {
@@ -109,10 +111,11 @@ export class Starts {
   /** What it has not read is told by the lines of those starts, which are closed. */
   #lose(keeper: Keeper): void {
     if (this.#keeper !== keeper || this.#isStopped) return;
-    const { log, onUseless } = this.parts;
+    const { log, onUseless, onRoom } = this.parts;
     const wasNeeded = this.underWay > 0;
     this.#keeper = undefined;
     this.#unanswered.clear();
+    onRoom();
     log.warn("the keeper has ended", { pid: keeper.pid, doing: "starting another" });
     if (!wasNeeded || this.#isProven) return this.#send();
     const why = `its keeper, pid ${keeper.pid}, has ended before it started anything`;

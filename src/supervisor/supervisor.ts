@@ -79,6 +79,7 @@ export class Supervisor {
     const starts = this.#starts = new Starts({
       ...parts,
       onUseless: (why) => this.#dispatcher.pause(why),
+      onRoom: () => this.#loop.queueTurn(),
     });
     this.#survey = new Survey({ clock, processes, files, grip, cgroups });
     const roster = this.roster = new Roster({ ...parts, aftermath });

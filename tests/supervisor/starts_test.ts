@@ -25,6 +25,7 @@ class Scene {
   readonly told: string[] = [];
   #timers: { atMs: number; go: () => void }[] = [];
   whenWritable = () => {};
+  rooms = 0;
 
   readonly starts = new Starts({
     clock: {
@@ -37,6 +38,7 @@ class Scene {
     log: { warn: () => {} } as unknown as Log,
     shims: { openKeeper: (onGone) => this.#open(onGone), listen: () => {} },
     onUseless: (why) => this.useless.push(why),
+    onRoom: () => this.rooms++,
   });
 
   start(id: number): void {
@@ -74,6 +76,7 @@ Deno.test("a keeper that does not answer for seconds is killed, and the next sta
   assertEquals([scene.keepers[0]!.isKilled, scene.starts.underWay], [false, 1]);
   scene.pass(6000);
   assertEquals([scene.keepers[0]!.isKilled, scene.starts.underWay], [true, 0]);
+  assertEquals(scene.rooms, 1, "what waits for room is told of it");
   scene.start(2);
   assertEquals(scene.keepers.map(({ sent }) => sent), [[1], [2]]);
 });
