@@ -56,7 +56,7 @@ export interface Living extends ProcessIdentity {
   readonly session: number;
   /** The token in its environment; undefined when there is none or it cannot be read. */
   readonly token?: string;
-  /** In the middle of execve(2): it may have a token, which nobody can read just now. */
+  /** In the middle of execve(2), or gone: it may have a token, which nobody can read just now. */
   readonly isBecoming?: boolean;
 }
 

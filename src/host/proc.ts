@@ -91,26 +91,38 @@ function canInspect(pid: number): boolean {
 
 /**
  * Every process that lives and is not hidden from us, but this one. It is done when nobody has been
- * born since the last list: one that forks and ends while we look would slip through else.
- * Throws SystemError.
+ * born since the last list: one that forks and ends while we look would slip through else. Where
+ * processes are born faster than they can be listed, one that was gone too soon is told as one of
+ * whom nothing is known. Throws SystemError.
  */
 export function livingProcesses(): Living[] {
   const living: Living[] = [];
   const seen = new Set([Deno.pid]);
+  let born: number[] = [];
   for (let list = 0; list < MAX_LISTS; list++) {
-    const born = pidsBut(seen);
-    if (born.length === 0) break;
+    born = pidsBut(seen);
+    if (born.length === 0) return living;
     for (const pid of born) {
       seen.add(pid);
       const stat = readUnlessHidden(() => readStat(pid));
       if (stat && !isOver(stat)) living.push({ ...stat, ...tokenOf(pid) });
     }
   }
-  return living;
+  const gone = born.find(hasEnded);
+  return gone === undefined ? living : [...living, stranger(gone)];
 }
 
-/** Where processes are born faster than they can be listed, looking would never end. */
-const MAX_LISTS = 50;
+/** Looking must have an end. */
+const MAX_LISTS = 10;
+
+function hasEnded(pid: number): boolean {
+  const stat = readUnlessHidden(() => readStat(pid));
+  return !stat || isOver(stat);
+}
+
+function stranger(pid: number): Living {
+  return { pid, startTicks: Infinity, parent: 0, group: 0, session: 0, isBecoming: true };
+}
 
 function pidsBut(seen: ReadonlySet<number>): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
