@@ -18,6 +18,8 @@ const ADD = 1, DELETE = 2, MODIFY = 3;
 const BATCH = 256;
 /** So many times in a row it is asked what is ready already, before the runtime's own events come. */
 const ASKED_IN_A_ROW = 8;
+/** For so long this thread waits itself, in which the runtime's own events must wait with it. */
+const SOON_MS = 1;
 /** struct epoll_event is packed on x86_64 only (epoll_ctl(2), Notes of the ABI). */
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
 const DATA_AT = EVENT_BYTES - 8;
@@ -50,12 +52,9 @@ export class Reactor {
   async run(): Promise<void> {
     const events = new DataView(new ArrayBuffer(EVENT_BYTES * BATCH));
     for (let asked = 0; !this.#stopped;) {
-      // To wait on another thread costs more than most of what is waited for.
       const ready = libc.epoll_poll(this.#epoll, bytesOf(events), BATCH, 0);
       asked = ready > 0 ? asked + 1 : 0;
-      const count = ready > 0
-        ? ready
-        : await libc.epoll_wait(this.#epoll, bytesOf(events), BATCH, -1);
+      const count = ready > 0 ? ready : await this.#wait(events);
       for (let i = 0; i < count; i++) {
         const at = i * EVENT_BYTES;
         this.#dispatch(events.getInt32(at + DATA_AT, true), events.getUint32(at, true));
@@ -71,6 +70,13 @@ export class Reactor {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Another thread is had to wait where nothing comes soon: to be woken by it takes longer than a job. */
+  async #wait(events: DataView<ArrayBuffer>): Promise<number> {
+    await new Promise(setImmediate);
+    const ready = libc.epoll_poll(this.#epoll, bytesOf(events), BATCH, SOON_MS);
+    return ready > 0 ? ready : libc.epoll_wait(this.#epoll, bytesOf(events), BATCH, -1);
   }
 
   #dispatch(fd: number, events: number): void {

@@ -117,7 +117,7 @@ enum claim_result make_claim(const char *name, const struct text *text)
 int open_log(const char *name)
 {
 	int fd;
-	while ((fd = openat(run, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, PRIVATE)) < 0) {
+	while ((fd = openat(run, name, O_WRONLY | O_APPEND | O_CREAT, PRIVATE)) < 0) {
 		if (is_run_gone())
 			return -1;
 		pause_a_second();

@@ -28,7 +28,7 @@ bool replace_in_run(const char *name, const struct text *text);
 /* The exit record, in one write. False when the run directory is gone. */
 bool write_exit_record(uint64_t id, const struct text *text);
 
-/* For appending; -1 when the run directory is gone. */
+/* For appending, over execve(2) too; -1 when the run directory is gone. */
 int open_log(const char *name);
 
 /* Tells what there is to tell, and waits a second, or for the wish for an introduction. */

@@ -12,8 +12,15 @@ struct identity {
 	uint64_t ticks;
 };
 
-struct identity own_identity(void);
-struct identity identity_of(pid_t pid);
+/* ns since boot, as clock_gettime(2) has it. */
+typedef uint64_t moment;
+moment this_moment(void);
+
+/* Of a process that was born after `since` and before now, which says in most cases in which tick. */
+struct identity identity_of(pid_t pid, moment since);
+
+/* Finds out, by such a process, whether that can be trusted here; until then nothing is taken on trust. */
+void try_clock(pid_t pid, moment since);
 
 /*
  * Writes what a shim is over the arguments and the environment that its keeper was executed with:

@@ -48,22 +48,19 @@ static void name_step(const char *step)
 	prctl(PR_SET_NAME, step);
 }
 
+/* The lowest number that is free is the one that a file is opened as. */
 static void take_log(const char *name, int as)
 {
-	int fd = open_log(name);
-	if (fd < 0)
+	close(as);
+	if (open_log(name) < 0)
 		_exit(RUN_GONE);
-	if (dup2(fd, as) < 0)
-		refuse(STAGE_OUTPUT, errno, name, NULL);
-	close(fd);
 }
 
 static void take_streams(void)
 {
-	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
+	close(STDIN_FILENO);
+	if (open("/dev/null", O_RDONLY) < 0)
 		refuse(STAGE_OUTPUT, errno, "/dev/null", NULL);
-	close(nothing);
 	take_log("stdout.log", STDOUT_FILENO);
 	take_log("stderr.log", STDERR_FILENO);
 }

@@ -76,9 +76,9 @@ static void add_identity(struct text *text, struct identity who)
 	add_number(text, who.ticks);
 }
 
-static void claim(const struct start *start)
+static void claim(const struct start *start, moment before)
 {
-	struct identity self = own_identity();
+	struct identity self = identity_of(getpid(), before);
 	tell_identity(FORKED, self);
 	if (!open_run(start->header->id))
 		lose(RUN_GONE);
@@ -95,9 +95,9 @@ static void claim(const struct start *start)
 }
 
 /* The leader executes nothing before its identity is on disk. */
-static void give_word(int leader_socket, pid_t leader)
+static void give_word(int leader_socket, pid_t leader, moment before)
 {
-	struct identity who = identity_of(leader);
+	struct identity who = identity_of(leader, before);
 	struct text text;
 	empty(&text);
 	add_identity(&text, who);
@@ -138,6 +138,7 @@ static pid_t start_leader(const struct start *start, bool *is_executed)
 	int sockets[2], is_cgroups;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return refuse_here(STAGE_FORK, errno, "");
+	moment before = this_moment();
 	pid_t leader = fork_into(start->cgroup, &is_cgroups);
 	if (leader < 0) {
 		if (is_cgroups)
@@ -150,7 +151,7 @@ static pid_t start_leader(const struct start *start, bool *is_executed)
 		lead(start, sockets[1]);
 	}
 	close(sockets[1]);
-	give_word(sockets[0], leader);
+	give_word(sockets[0], leader, before);
 	*is_executed = !await_refusal(sockets[0], &refusal) && has_executed(leader);
 	if (*is_executed) {
 		struct news news = {.kind = EXECUTED};
@@ -243,11 +244,11 @@ static void record_usage(const struct usage *usage)
 		_exit(RUN_GONE);
 }
 
-noreturn void run_shim(const struct start *start, int line)
+noreturn void run_shim(const struct start *start, int line, moment before)
 {
 	open_line(line, start);
 	stand_up(start);
-	claim(start);
+	claim(start, before);
 	refusal.stage = NO_STAGE;
 	bool is_executed = false;
 	pid_t leader = start_leader(start, &is_executed);

@@ -8,9 +8,13 @@
 
 #include <stdnoreturn.h>
 
+#include "identity.h"
 #include "start.h"
 
-/* In a process of its own, which stands in the state directory. `line`: see open_line. */
-noreturn void run_shim(const struct start *start, int line);
+/*
+ * In a process of its own, which stands in the state directory. `line`: see open_line; `before`: since
+ * when it was forked.
+ */
+noreturn void run_shim(const struct start *start, int line, moment before);
 
 #endif

@@ -21,6 +21,8 @@ import {
   queuedPage,
   type Row,
   startedJob,
+  submitted,
+  SUBMITTED_COLUMNS,
 } from "./records.ts";
 import { overlaid, overlaidState } from "./overlay.ts";
 
@@ -129,6 +131,11 @@ export class JournalReads {
 
   job(id: number): JobRecord | undefined {
     return this.#seen(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE jobs.id = ?`, id);
+  }
+
+  /** What was submitted of a job that there is. */
+  submissionOf(id: number): Pick<JobRecord, "spec" | "array"> {
+    return submitted(this.get(`SELECT ${SUBMITTED_COLUMNS} FROM jobs WHERE id = ?`, id)!);
   }
 
   /** Undefined for an unknown job. */

@@ -61,10 +61,17 @@ export const JOB_COLUMNS = `
 
 export const JOB_TABLES = "jobs LEFT JOIN resource_allocations ON job_id = jobs.id";
 
+/** Of what does not change any more. */
+export const SUBMITTED_COLUMNS = "id, spec, array_id, array_index, array_size";
+
+export function submitted(row: Row): Pick<JobRecord, "spec" | "array"> {
+  return { spec: parsed(row, "spec"), array: arrayMember(row) };
+}
+
 export function jobRecord(row: Row): JobRecord {
   return {
+    ...submitted(row),
     id: row.id,
-    spec: parsed(row, "spec"),
     uid: row.uid,
     state: row.state,
     stopping: row.stopping ?? undefined,
@@ -77,7 +84,6 @@ export function jobRecord(row: Row): JobRecord {
     released: row.released === null ? row.ended_at !== null : row.released === 1,
     usage: usage(row),
     held: row.held === 1 || undefined,
-    array: arrayMember(row),
     cpuSet: cpuSet(row),
     submittedAtMs: row.submitted_at,
     startedAtMs: row.started_at ?? undefined,

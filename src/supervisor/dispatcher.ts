@@ -160,7 +160,7 @@ export class Dispatcher {
       cpuSet,
     };
     roster.change(job, { kind: "starting", attempt });
-    const { spec, array } = journal.job(job.id)!;
+    const { spec, array } = journal.submissionOf(job.id);
     const { reconciler, aftermath } = this.parts;
     aftermath.then(() => reconciler.start(job.id, attempt, spec, array));
     return true;

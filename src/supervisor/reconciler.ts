@@ -211,7 +211,7 @@ export class Reconciler {
     const { aftermath, cgroups, journal } = this.parts;
     const { cgroup } = job.attempt;
     if (job.state !== "STARTING" || cgroup === undefined || !cgroups) return;
-    aftermath.then(() => cgroups.limit(cgroup, limitsOf(journal.job(job.id)!.spec)));
+    aftermath.then(() => cgroups.limit(cgroup, limitsOf(journal.submissionOf(job.id).spec)));
   }
 
   /** Undefined when nobody can say who is left: then it is looked at again. */

@@ -105,3 +105,20 @@ Deno.test("SIGTERM ends a leader that has not executed yet", async () => {
   await told.until("silent");
   assertEquals([told.of("refused")?.refusal.by, home.has("ran")], ["job", false]);
 });
+
+Deno.test("who claims and who leads is on disk as /proc has it, in whatever tick each is born", async () => {
+  await using home = new KeeperHome();
+  const jobs = Array.from({ length: 60 }, () => home.start({ command: ["sleep", "60"] }));
+  for (const told of jobs) {
+    const { id } = told;
+    await told.until("executed");
+    const claim = home.files.claim(id, 1), leader = home.files.leader(id)!;
+    assert(claim?.kind === "signed");
+    for (const { pid, startTicks } of [claim.shim, leader]) {
+      const seen = home.processes.observe(pid);
+      assertEquals(seen.kind === "present" && seen.startTicks, startTicks);
+    }
+    Deno.kill(leader.pid, "SIGKILL");
+    await told.until("silent");
+  }
+});
