@@ -69,6 +69,8 @@ const text = (max: number) =>
     v.string("must be a string"),
     v.maxLength(max, `must have at most ${max} characters`),
     v.regex(/^[^\0]*$/, "must not contain a NUL byte"),
+    // What has half a pair of surrogates has no UTF-8, which is what a job is given.
+    v.check((text) => text.isWellFormed(), "must be Unicode: it has half a pair of surrogates"),
   );
 
 const filled = (max: number) => v.pipe(text(max), v.minLength(1, "must not be empty"));

@@ -65,6 +65,8 @@ Deno.test("an invalid job is refused by the name of the field", async () => {
     [{ command: [""] }, "command", /name of a program/],
     [{ command: "true" }, "command", /list of strings/],
     [{ command: ["a\0b"] }, "command", /NUL/],
+    [{ command: ["a\ud800b"] }, "command", /surrogates/],
+    [{ command: ["true"], environment: { A: "\udc00" } }, "environment", /surrogates/],
     [{ command: ["true"], directory: "relative" }, "directory", /absolute/],
     [{ command: ["true"], timeout: -1 }, "timeout", /at least 0/],
     [{ command: ["true"], timeout: 1.5 }, "timeout", /whole number/],
