@@ -76,9 +76,8 @@ function troubleWithFile(path: string, mayBeAbsent: boolean): string | undefined
   try {
     // A FIFO would be waited for.
     if (!Deno.statSync(path).isFile) return `${path} is no file`;
-    return isZone(Deno.readFileSync(path))
-      ? undefined
-      : `${path} is no whole zone file (tzfile(5))`;
+    const wrong = wrongInZone(Deno.readFileSync(path));
+    return wrong && `${path} ${wrong}`;
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound;
     // None at all is UTC by intent; a link that leads nowhere is not.
@@ -97,7 +96,8 @@ function isLink(path: string): boolean {
 }
 
 /** RFC 8536: a header of 44 bytes with six counts and a block, both again with times of 8 bytes. */
-function isZone(bytes: Uint8Array<ArrayBuffer>): boolean {
+function wrongInZone(bytes: Uint8Array<ArrayBuffer>): string | undefined {
+  let hasLeaps = false;
   const view = new DataView(bytes.buffer);
   let at = 0;
   const isBlock = (timeBytes: number) => {
@@ -106,9 +106,13 @@ function isZone(bytes: Uint8Array<ArrayBuffer>): boolean {
       { length: 6 },
       (_, i) => view.getUint32(at + 20 + 4 * i),
     ) as [number, number, number, number, number, number];
+    hasLeaps ||= leaps > 0;
     at += 44 + times * (timeBytes + 1) + types * 6 + letters + leaps * (timeBytes + 4) +
       isStandard + isUt;
     return at <= bytes.length;
   };
-  return isBlock(4) && (bytes[4] === 0 || isBlock(8));
+  const isWhole = isBlock(4) && (bytes[4] === 0 || isBlock(8));
+  if (!isWhole) return "is no whole zone file (tzfile(5))";
+  // Those below right/ are for clocks that show TAI, which none is taken for here.
+  return hasLeaps ? "counts leap seconds, which the system's clock does not" : undefined;
 }

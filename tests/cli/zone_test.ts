@@ -112,3 +112,21 @@ Deno.test("a zone file that is cut short is refused, wherever it is cut", () => 
     Deno.removeSync(directory, { recursive: true });
   }
 });
+
+Deno.test("a zone that counts leap seconds is refused: no clock here does", () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    // A header with one leap second and one type, and its block, as version 1 has it.
+    const file = new Uint8Array(44 + 8 + 6 + 1);
+    file.set([0x54, 0x5a, 0x69, 0x66]);
+    const view = new DataView(file.buffer);
+    [0, 0, 1, 0, 1, 1].forEach((count, i) => view.setUint32(20 + 4 * i, count));
+    Deno.writeFileSync(`${directory}/right`, file);
+    assert.match(troubleWith(`${directory}/right`, ZONES)!, /leap seconds/);
+    view.setUint32(20 + 4 * 2, 0);
+    Deno.writeFileSync(`${directory}/left`, file.subarray(0, 44 + 6 + 1));
+    assert.equal(troubleWith(`${directory}/left`, ZONES), undefined);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
