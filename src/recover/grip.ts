@@ -5,7 +5,7 @@
  */
 
 import type { ExitStatus } from "../job/exit_status.ts";
-import type { ProcessIdentity } from "../job/identity.ts";
+import { MS_PER_TICK, type ProcessIdentity } from "../job/identity.ts";
 import type { StartedJob } from "../job/job.ts";
 import {
   type HearShim,
@@ -37,10 +37,14 @@ interface Held {
   shim?: ProcessHandle;
 }
 
+const MOST_STRAYS = 256;
+
 export class Grip {
   readonly #held = new Map<number, Held>();
   /** Jobs by the pids of their leaders, for who is told that one has been reaped. */
   readonly #leaders = new Map<number, number>();
+  /** Children by their pids that were reaped and led no job that is held, the last ones. */
+  readonly #strays = new Map<number, { readonly exit: ExitStatus; readonly atBootMs: number }>();
 
   constructor(
     private readonly processes: Processes,
@@ -112,13 +116,21 @@ export class Grip {
     return held && (held.leaderExit = held.leader?.exitStatus() ?? held.leaderExit);
   }
 
-  /** Takes note of a reaped child. Returns the job whose leader it was, an orphan. */
-  reaped({ pid, exit }: Reaped): number | undefined {
+  /** Takes note of a reaped child. Returns the job whose leader it was, an orphan. `atBootMs`: now. */
+  reaped({ pid, exit }: Reaped, atBootMs: number): number | undefined {
     const id = this.#leaders.get(pid);
     const held = id === undefined ? undefined : this.#held.get(id);
+    if (!held) this.#noteStray(pid, exit, atBootMs);
     if (!held || held.leaderExit || this.#isShimThere(held)) return undefined;
     held.leaderExit = exit;
     return id;
+  }
+
+  /** How a leader ended that was reaped while its job could not be looked at, its shim being gone. */
+  strayExit({ pid, startTicks }: ProcessIdentity): ExitStatus | undefined {
+    const stray = this.#strays.get(pid);
+    // Who was reaped before the leader was born had its pid before.
+    return stray && startTicks * MS_PER_TICK <= stray.atBootMs ? stray.exit : undefined;
   }
 
   heldIds(): number[] {
@@ -149,6 +161,12 @@ export class Grip {
   #noteLeader(id: number, held: Held, { pid }: ProcessIdentity): void {
     held.leaderPid = pid;
     this.#leaders.set(pid, id);
+  }
+
+  #noteStray(pid: number, exit: ExitStatus, atBootMs: number): void {
+    this.#strays.delete(pid);
+    this.#strays.set(pid, { exit, atBootMs });
+    if (this.#strays.size > MOST_STRAYS) this.#strays.delete(this.#strays.keys().next().value!);
   }
 
   /** While it is there the leader is its child: one of ours under that pid is another. */

@@ -148,7 +148,7 @@ export class Survey {
     const exit = record
       ? this.#exit(job, { ...record, usage: files.finalUsage(job.id) ?? record.usage })
       : leader === "mismatch" && shim === "mismatch"
-      ? this.#witnessed(job, told)
+      ? this.#witnessed(job, told, sameGround ? leaderIdentity : undefined)
       : undefined;
     return {
       claim: signed.claim,
@@ -212,8 +212,13 @@ export class Survey {
   }
 
   /** The exit of a leader whose shim died before it could record it, if the kernel told us. */
-  #witnessed(job: StartedJob, told: Told | undefined): Exit | undefined {
-    const status = this.parts.grip?.leaderExit(job.id);
+  #witnessed(
+    job: StartedJob,
+    told: Told | undefined,
+    leader: ProcessIdentity | undefined,
+  ): Exit | undefined {
+    const { grip } = this.parts;
+    const status = grip?.leaderExit(job.id) ?? (leader && grip?.strayExit(leader));
     if (!status) return undefined;
     // It may have waited for its shim's word, and executed nothing.
     const mayBeUnstarted = job.state === "STARTING" && !told?.isExecuted;

@@ -197,7 +197,7 @@ export class Supervisor {
   /** A hint that children have ended. */
   childrenEnded(): void {
     for (const reaped of this.parts.processes.reap()) {
-      const id = this.#grip.reaped(reaped);
+      const id = this.#grip.reaped(reaped, this.parts.clock.bootMs());
       if (id !== undefined) this.look(id);
       else this.#reconciler.endingFamilies().forEach((id) => this.look(id));
     }

@@ -37,8 +37,8 @@ Deno.test("a leader that lost its shim, and ended before it could be held, is kn
   const exit = { code: 7, signal: 0 };
   const hear = grip.listenTo(id, attempt.number, attempt.token, 1);
   hear({ kind: "led", leader, atMs: 1 });
-  assertEquals(grip.reaped({ pid: shim.pid, exit: { code: 0, signal: 9 } }), undefined);
-  assertEquals(grip.reaped({ pid: leader.pid, exit }), id);
+  assertEquals(grip.reaped({ pid: shim.pid, exit: { code: 0, signal: 9 } }, 2000), undefined);
+  assertEquals(grip.reaped({ pid: leader.pid, exit }, 2000), id);
   assertEquals(grip.leaderExit(id), exit);
 });
 
@@ -47,7 +47,7 @@ Deno.test("so is one that was taken when it had ended already, as it was seen a 
   const exit = { code: 7, signal: 0 };
   grip.listenTo(id, attempt.number, attempt.token, 1);
   grip.take(running, shim, leader);
-  assertEquals(grip.reaped({ pid: leader.pid, exit }), id);
+  assertEquals(grip.reaped({ pid: leader.pid, exit }, 2000), id);
   assertEquals(grip.leaderExit(id), exit);
 });
 
@@ -83,4 +83,22 @@ Deno.test("a shim is heard that is the one of the attempt, and no other", () => 
   old({ kind: "silent" });
   const { isSilent, ...told } = grip.told(running)!;
   assertEquals([told.leader, told.startedAtMs, isSilent], [leader, 1, undefined]);
+});
+
+Deno.test("how a leader ended that was reaped before its job could be looked at is remembered", () => {
+  const grip = new Grip(nobody, () => {}, () => {});
+  const exit = { code: 7, signal: 0 };
+  assertEquals(grip.reaped({ pid: leader.pid, exit }, 2000), undefined);
+  assertEquals(grip.strayExit(leader), exit);
+  const another = { pid: leader.pid, startTicks: 201 };
+  assertEquals(grip.strayExit(another), undefined, "one that was born afterwards");
+});
+
+Deno.test("strays are remembered for a while, and their number has a bound", () => {
+  const grip = new Grip(nobody, () => {}, () => {});
+  const exit = { code: 7, signal: 0 };
+  for (let pid = 1; pid <= 10_000; pid++) grip.reaped({ pid, exit }, 2000);
+  const known = Array.from({ length: 10_000 }, (_, i) => ({ pid: i + 1, startTicks: 1 }))
+    .filter((one) => grip.strayExit(one));
+  assertEquals([known.length < 1000, known.at(-1)!.pid], [true, 10_000]);
 });

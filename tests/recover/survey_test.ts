@@ -4,7 +4,7 @@ import { assertEquals } from "../assert.ts";
 import type { Claim, Clock, Files, Processes, RunRecords } from "../../src/ports.ts";
 import { Grip } from "../../src/recover/grip.ts";
 import { Survey } from "../../src/recover/survey.ts";
-import { attempt, ground, leader, shim, starting } from "./started.ts";
+import { attempt, ground, leader, running, shim, starting } from "./started.ts";
 
 const SIGNED: Claim = { kind: "signed", shim, token: attempt.token };
 const clock = { wallMs: () => 1, bootMs: () => 1 } as Clock;
@@ -81,4 +81,16 @@ Deno.test("a shim that was asked for is on its way until its line is closed, or 
 
 Deno.test("a claim that is missing with its run directory is lost, not open", () => {
   assertEquals(new Survey(machine({ hasRun: () => false })).look(starting).claim, "lost");
+});
+
+Deno.test("a stray leader's end is that of its job where its shim is gone, on the same ground alone", () => {
+  const exit = { code: 0, signal: 15 };
+  const ended = (bootId: string) => {
+    const grip = new Grip({} as Processes, () => {}, () => {});
+    grip.reaped({ pid: leader.pid, exit }, 2000);
+    const survey = new Survey({ ...machine({ claim: () => SIGNED }, []), grip });
+    return survey.look({ ...running, attempt: { ...attempt, ground: { ...ground, bootId } } }).exit;
+  };
+  assertEquals(ended(ground.bootId)?.status, exit);
+  assertEquals(ended("another"), undefined);
 });
