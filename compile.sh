@@ -69,9 +69,9 @@ src/keeper/build.sh "$scratch/keeper" "${target%%-*}"
 base64 -w 0 "$scratch/keeper" >"$scratch/keeper.base64"
 echo 'export { default as HOLDFAST_KEEPER } from "./keeper.base64";' >"$scratch/keeper.js"
 
-# Not minified: measured, it does not start faster, and stack traces stay readable.
+# Minified it starts 4 ms sooner: every call of the command reads all of it.
 # The banner is for bundled CommonJS (commander), which calls require("node:…").
-"$esbuild" main.ts --bundle --format=esm --platform=node --target=esnext --log-level=warning \
+"$esbuild" main.ts --bundle --minify --format=esm --platform=node --target=esnext --log-level=warning \
   --loader:.varlink=text --loader:.base64=text --inject:"$scratch/keeper.js" \
   --define:HOLDFAST_VERSION="\"$version\"" --define:HOLDFAST_COMMIT="\"$commit\"" \
   --banner:js='import { createRequire as makeRequire } from "node:module";
@@ -79,9 +79,9 @@ const require = makeRequire("file:///holdfast");' \
   --outfile="$scratch/holdfast.js"
 
 # For V8, measured by bench/: collect young garbage often, in a small space, and let the heap grow
-# slowly, since a supervisor's own memory is small and lives long; and do not come back to collect
-# more when there is nothing to do, which wakes an idle node.
-v8=--max-semi-space-size=2,--optimize-for-size,--no-memory-reducer
+# slowly, since a supervisor's own memory is small and lives long; and do not come back by itself to
+# collect more when there is nothing to do, which wakes an idle node (host/spare_memory.ts does).
+v8=--max-semi-space-size=2,--optimize-for-size,--no-memory-reducer,--expose-gc
 
 # Without --no-code-cache the binary would write a cache file to /tmp at its first start.
 mkdir -p dist

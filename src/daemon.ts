@@ -16,11 +16,13 @@ import { setSoftFileLimit } from "./host/resource_limits.ts";
 import { takeShortSlices } from "./host/scheduling.ts";
 import { ignoreAsAtStart, prepareSignals } from "./host/signals.ts";
 import { SocketClaim } from "./host/socket_claim.ts";
+import { giveMemoryBack } from "./host/spare_memory.ts";
 import { tryProgram } from "./host/trial.ts";
 import { makeParts } from "./node_parts.ts";
 import { catchUp } from "./recover/older_journal.ts";
 import type { Flags } from "./settings.ts";
 import { type StartSettings, startSettings } from "./start_settings.ts";
+import { Rest } from "./supervisor/rest.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { Upkeep } from "./supervisor/upkeep.ts";
 import type { NotReplaced } from "./varlink/interface.ts";
@@ -136,6 +138,8 @@ async function supervise(
   const signsOfLife = watchdog && setInterval(() => tell("WATCHDOG=1"), watchdog / 2);
   supervisor.begin();
 
+  const rest = new Rest(clock, giveMemoryBack);
+  supervisor.subscribe((events) => rest.note(events.length));
   const regularCheck = setInterval(() => {
     // Of threads that have come since.
     takeShortSlices();

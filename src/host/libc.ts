@@ -39,6 +39,7 @@ const lib = Deno.dlopen("libc.so.6", {
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   poll_aside: {
     name: "poll",
