@@ -61,6 +61,7 @@ export class Roster {
 
   /** Rebuilds memory from the journal. */
   load(): void {
+    this.parts.steady.reload();
     this.pools.load();
     this.#live.clear();
     this.#queue = new Queue();

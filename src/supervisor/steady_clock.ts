@@ -30,6 +30,8 @@ export class SteadyClock {
   /** Since somebody was told. */
   #movedMs = 0;
   #offMs = 0;
+  /** Whether the journal has been seen to know of the clocks. */
+  #isNoted = false;
 
   constructor(private readonly parts: SteadyClockParts) {}
 
@@ -62,7 +64,14 @@ export class SteadyClock {
 
   /** Within a turn: the same, where it has never been noted. Nothing is timed by what nobody would know. */
   noteFirst(): void {
-    if (this.parts.journal.setting(SETTING) === undefined) this.note();
+    if (this.#isNoted) return;
+    this.#isNoted = this.parts.journal.setting(SETTING) !== undefined;
+    if (!this.#isNoted) this.note();
+  }
+
+  /** The journal may have taken back what was noted. */
+  reload(): void {
+    this.#isNoted = false;
   }
 
   /** What was unusual, as `seenAgain`, since the last time that this was asked. */
