@@ -9,7 +9,7 @@ import { BEFORE, Daemon } from "./daemon.ts";
 import { type Scene, sleep } from "./scene.ts";
 import { count, heading, line, median, ms, target, times } from "./table.ts";
 
-const SHORT_JOBS = 3000, WIDE = 64, ARRAY = 10_000, LOOPS = 64;
+const SHORT_JOBS = 3000, WIDE = 64, ARRAY = 10_000, RUNNING = 500, LOOPS = 64;
 const WORST_MS = 100, CALM_MS = 50;
 const ASK_EVERY_MS = 5;
 /** How long the answers are taken where nothing comes to its end by itself. */
@@ -26,6 +26,7 @@ interface Latencies {
   readonly started: number;
   readonly array: Answers;
   readonly cancelArray: number;
+  readonly running: Answers;
   readonly loops: Answers;
 }
 
@@ -45,6 +46,7 @@ export async function benchLatency(scene: Scene): Promise<void> {
   line("  started before it came", count(now.started), `of ${count(SHORT_JOBS)}`);
   tell(`array of ${count(ARRAY)} cancelled: worst`, ({ array }) => array.worst, WORST_MS);
   tell("  the Cancel itself", ({ cancelArray }) => cancelArray, WORST_MS);
+  tell(`${RUNNING} running jobs cancelled: worst`, ({ running }) => running.worst, WORST_MS);
   tell(`${LOOPS} busy loops: median`, ({ loops }) => loops.median, CALM_MS);
   tell("  worst", ({ loops }) => loops.worst);
 }
@@ -52,6 +54,7 @@ export async function benchLatency(scene: Scene): Promise<void> {
 async function measure(scene: Scene, name: string, binary?: string): Promise<Latencies> {
   const short = await shortJobs(scene, `${name}-short`, binary);
   const array = await cancelledArray(scene, `${name}-array`, binary);
+  const running = await cancelledWhileRunning(scene, `${name}-running`, binary);
   const loops = await busyLoops(scene, `${name}-loops`, binary);
   return {
     short: short.answers,
@@ -59,6 +62,7 @@ async function measure(scene: Scene, name: string, binary?: string): Promise<Lat
     started: short.started,
     array: array.answers,
     cancelArray: array.took,
+    running,
     loops,
   };
 }
@@ -116,6 +120,30 @@ async function cancelledArray(scene: Scene, name: string, binary?: string) {
   });
   await daemon.stop();
   return { answers, took };
+}
+
+/** Jobs that leave something behind, and do not end when they are asked to. */
+async function cancelledWhileRunning(
+  scene: Scene,
+  name: string,
+  binary?: string,
+): Promise<Answers> {
+  const daemon = await Daemon.start(scene, name, RUNNING, binary);
+  const spec = {
+    command: ["sh", "-c", "trap '' TERM; sleep 600 & while :; do sleep 600; done"],
+    directory: daemon.folder,
+    array: `1-${RUNNING}`,
+    grace: 1,
+  };
+  const { job } = await daemon.client.call("Submit", { spec });
+  await daemon.until(({ running }) => running === RUNNING);
+  await sleep(1000);
+  const answers = await answersDuring(daemon, async () => {
+    await daemon.client.call("Cancel", { id: job.id, array: true });
+    await daemon.until(({ running }) => running === 0);
+  });
+  await daemon.stop();
+  return answers;
 }
 
 async function busyLoops(scene: Scene, name: string, binary?: string): Promise<Answers> {

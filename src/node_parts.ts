@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import { availableCpus, availableMemory, cpuIds } from "./host/capacity.ts";
 import { findCgroups } from "./host/cgroup_ground.ts";
 import { HostCgroups } from "./host/cgroups.ts";
-import { hostClock } from "./host/clock.ts";
+import { clockOf } from "./host/clock.ts";
 import { HostLogFiles } from "./host/log_files.ts";
 import { leastNice } from "./host/nice.ts";
 import { becomeSubreaper, HostProcesses } from "./host/processes.ts";
@@ -31,7 +31,8 @@ export function makeParts(
     log: Log;
   },
 ) {
-  const clock = hostClock;
+  const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
+  const clock = clockOf(reactor);
   const files = new RunFiles(state);
   files.prepare();
   const logs = new HostLogFiles(state);
@@ -61,7 +62,6 @@ export function makeParts(
 
   if (!isInit) becomeSubreaper();
   const fileLimit = raiseFileLimit();
-  const reactor = new Reactor((error) => log.error("failed", { what: String(error) }));
   const processes = new HostProcesses(reactor);
   const shims = new HostShims({
     stateDirectory: state,

@@ -179,6 +179,12 @@ export interface Processes {
   /** Everything that lives and is not another user's, but this process. Throws when it cannot be read. */
   living(): Living[];
   /**
+   * Everything that lives below a shim, found by descent: it costs by the number of those and not of the
+   * machine's. Undefined when the shim is gone, or the kernel does not list children. Who is born or
+   * handed to another parent meanwhile may be missed. Throws when it cannot be read.
+   */
+  descendants(shim: ProcessIdentity): ProcessIdentity[] | undefined;
+  /**
    * SIGKILL to all children of a shim, again and again until it has none or some ms have passed: who
    * forks as fast as he is killed is caught up with only so, since what a killed one leaves behind
    * becomes the shim's child. Dying before, in or after: it is asked for again.

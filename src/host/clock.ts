@@ -1,8 +1,8 @@
 /** The clocks. Deadlines count in ms since boot, which no change of the wall clock moves. */
 
-import { clearImmediate, setImmediate } from "node:timers";
 import type { Clock } from "../ports.ts";
 import { bytesOf, libc, must } from "./libc.ts";
+import type { Reactor } from "./reactor.ts";
 
 const CLOCK_BOOTTIME = 7;
 /** The last ms of the year 9999: RFC 3339 has no later one, and none of ours is before 1970. */
@@ -13,14 +13,17 @@ export const hostClock: Clock = {
   bootMs,
   soon: queueMicrotask,
   after(delayMs, go) {
-    if (delayMs === 0) {
-      const immediate = setImmediate(go);
-      return () => clearImmediate(immediate);
-    }
     const timer = setTimeout(go, delayMs);
     return () => clearTimeout(timer);
   },
 };
+
+/** The same, where what is put off for a moment lets in whoever is ready at descriptors. */
+export function clockOf(reactor: Reactor): Clock {
+  const after: Clock["after"] = (delayMs, go) =>
+    delayMs === 0 ? reactor.later(go) : hostClock.after(delayMs, go);
+  return { ...hostClock, after };
+}
 
 const time = new BigInt64Array(2);
 const timeBytes = bytesOf(time);

@@ -61,6 +61,14 @@ export function observe(pid: number): Observed {
   }
 }
 
+/** Of one that lives; undefined when it does not, or is hidden from us. Throws SystemError. */
+export function readLiving(
+  pid: number,
+): Pick<ProcStat, "pid" | "startTicks" | "parent" | "threads"> | undefined {
+  const stat = readUnlessHidden(() => readStat(pid));
+  return stat && !isOver(stat) ? stat : undefined;
+}
+
 /** Undefined when there is no such process. Throws SystemError. */
 export function parentOf(pid: number): number | undefined {
   return readStat(pid)?.parent;

@@ -8,7 +8,7 @@ import type { ExitStatus } from "../job/exit_status.ts";
 import { fromWaitStatus } from "../job/exit_status.ts";
 import { type Check, checkIdentity, type ProcessIdentity } from "../job/identity.ts";
 import type { Living, Processes, ProcessHandle, Reaped } from "../ports.ts";
-import { killChildren } from "./children.ts";
+import { descendantsOf, killChildren } from "./children.ts";
 import { bytesOf, errno, lastErrno, libc, must, SystemError } from "./libc.ts";
 import { openPidfd, PIDFD_SIGNAL_PROCESS_GROUP, sendByPidfd } from "./pidfd.ts";
 import { describe, livingProcesses, observe, readGround, zombieStatus } from "./proc.ts";
@@ -31,6 +31,7 @@ export class HostProcesses implements Processes {
   observe = observe;
   describe = describe;
   reap = reap;
+  descendants = descendantsOf;
   killChildren = killChildren;
 
   living(): Living[] {

@@ -15,9 +15,9 @@ export const BROKEN = 0x008 | 0x010;
 
 const EPOLL_CLOEXEC = 0o2000000;
 const ADD = 1, DELETE = 2, MODIFY = 3;
-const BATCH = 256;
-/** So many times in a row it is asked what is ready already, before the runtime's own events come. */
-const ASKED_IN_A_ROW = 8;
+const BATCH = 64;
+/** For so long it is asked what is ready already and handled, before the runtime's own events come. */
+const IN_A_ROW_MS = 5;
 /** For so long this thread waits itself, in which the runtime's own events must wait with it. */
 const SOON_MS = 1;
 /** struct epoll_event is packed on x86_64 only (epoll_ctl(2), Notes of the ABI). */
@@ -26,46 +26,67 @@ const DATA_AT = EVENT_BYTES - 8;
 
 type Handler = (events: number) => void;
 
+interface Watched {
+  /** What is told of a descriptor that was closed meanwhile is not told of another under its number. */
+  readonly generation: number;
+  readonly handler: Handler;
+}
+
 export class Reactor {
   #epoll = must("epoll_create1", libc.epoll_create1(EPOLL_CLOEXEC));
-  #handlers = new Map<number, Handler>();
-  #event = new DataView(new ArrayBuffer(EVENT_BYTES));
+  #watched = new Map<number, Watched>();
+  #generation = 0;
+  #event = eventsOf(1);
+  /** Of the thread that waits, and of this one. */
+  #awaited = eventsOf(BATCH);
+  #polled = eventsOf(BATCH);
   #stopped = false;
 
   constructor(private readonly onError: (error: unknown) => void) {}
 
   /** Throws SystemError. */
   add(fd: number, events: number, handler: Handler): void {
-    this.#control(ADD, fd, events);
-    this.#handlers.set(fd, handler);
+    const generation = this.#generation = (this.#generation + 1) | 0;
+    this.#control(ADD, fd, events, generation);
+    this.#watched.set(fd, { generation, handler });
   }
 
   change(fd: number, events: number): void {
-    this.#control(MODIFY, fd, events);
+    this.#control(MODIFY, fd, events, this.#watched.get(fd)?.generation ?? 0);
   }
 
   /** To be called before the descriptor is closed. */
   remove(fd: number): void {
-    if (this.#handlers.delete(fd)) this.#control(DELETE, fd, 0);
+    if (this.#watched.delete(fd)) this.#control(DELETE, fd, 0, 0);
   }
 
   async run(): Promise<void> {
-    const events = new DataView(new ArrayBuffer(EVENT_BYTES * BATCH));
-    for (let asked = 0; !this.#stopped;) {
-      const ready = libc.epoll_poll(this.#epoll, bytesOf(events), BATCH, 0);
-      asked = ready > 0 ? asked + 1 : 0;
-      const count = ready > 0 ? ready : await this.#wait(events);
-      for (let i = 0; i < count; i++) {
-        const at = i * EVENT_BYTES;
-        this.#dispatch(events.getInt32(at + DATA_AT, true), events.getUint32(at, true));
+    for (let sinceMs = performance.now(); !this.#stopped;) {
+      const heard = this.#hear();
+      if (!heard) {
+        await this.#wait();
+        sinceMs = performance.now();
       }
       // What they have asked for soon is done now.
       await undefined;
-      if (asked >= ASKED_IN_A_ROW) {
-        asked = 0;
+      if (performance.now() - sinceMs >= IN_A_ROW_MS) {
         await new Promise(setImmediate);
+        sinceMs = performance.now();
       }
     }
+  }
+
+  /**
+   * Has something done when the runtime's own events, and whoever is ready then, have been heard. The
+   * runtime lets in nothing from other threads while it is kept busy so, not even that `run` may go on.
+   */
+  later(go: () => void): () => void {
+    let isCancelled = false;
+    setImmediate(() => {
+      this.#hear();
+      queueMicrotask(() => isCancelled || go());
+    });
+    return () => isCancelled = true;
   }
 
   stop(): void {
@@ -73,26 +94,50 @@ export class Reactor {
   }
 
   /** Another thread is had to wait where nothing comes soon: to be woken by it takes longer than a job. */
-  async #wait(events: DataView<ArrayBuffer>): Promise<number> {
+  async #wait(): Promise<void> {
     await new Promise(setImmediate);
-    const ready = libc.epoll_poll(this.#epoll, bytesOf(events), BATCH, SOON_MS);
-    return ready > 0 ? ready : libc.epoll_wait(this.#epoll, bytesOf(events), BATCH, -1);
+    if (this.#hear(SOON_MS)) return;
+    const awaited = this.#awaited;
+    this.#tell(awaited, await libc.epoll_wait(this.#epoll, bytesOf(awaited), BATCH, -1));
   }
 
-  #dispatch(fd: number, events: number): void {
+  /** Handles what is ready within so many ms; false when nothing is. */
+  #hear(withinMs = 0): boolean {
+    if (this.#stopped) return false;
+    const count = libc.epoll_poll(this.#epoll, bytesOf(this.#polled), BATCH, withinMs);
+    this.#tell(this.#polled, count);
+    return count > 0;
+  }
+
+  #tell(events: DataView<ArrayBuffer>, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const at = i * EVENT_BYTES;
+      const fd = events.getInt32(at + DATA_AT, true);
+      const generation = events.getInt32(at + DATA_AT + 4, true);
+      this.#dispatch(fd, generation, events.getUint32(at, true));
+    }
+  }
+
+  #dispatch(fd: number, generation: number, events: number): void {
     try {
-      this.#handlers.get(fd)?.(events);
+      const watched = this.#watched.get(fd);
+      if (watched?.generation === generation) watched.handler(events);
     } catch (error) {
       this.onError(error);
     }
   }
 
-  #control(operation: number, fd: number, events: number): void {
+  #control(operation: number, fd: number, events: number, generation: number): void {
     this.#event.setUint32(0, events, true);
     this.#event.setInt32(DATA_AT, fd, true);
+    this.#event.setInt32(DATA_AT + 4, generation, true);
     if (libc.epoll_ctl(this.#epoll, operation, fd, bytesOf(this.#event)) === 0) return;
     const code = lastErrno();
     if (operation === DELETE && code === errno.ENOENT) return;
     throw new SystemError("epoll_ctl", code);
   }
+}
+
+function eventsOf(count: number): DataView<ArrayBuffer> {
+  return new DataView(new ArrayBuffer(EVENT_BYTES * count));
 }

@@ -79,14 +79,17 @@ export class Survey {
 
   /** Every living process of the job but its shim; undefined when it must be looked at again. */
   family(job: StartedJob): ProcessIdentity[] | undefined {
-    const { grip, files } = this.parts;
+    const { grip, files, processes } = this.parts;
     const inside = this.#inCgroup(job);
     if (!inside) return undefined;
     const told = grip?.told(job);
     if (told?.finalUsage ?? files.finalUsage(job.id)) return inside;
     // On another ground its name is anybody's.
-    const isSameGround = sameGround(job.attempt.ground, this.parts.processes.ground);
+    const isSameGround = sameGround(job.attempt.ground, processes.ground);
     const shim = isSameGround ? this.#signed(job, told).identity : undefined;
+    // Who has a line to us is a subreaper, whom nobody of its job leaves.
+    const below = shim && told && !told.isSilent ? processes.descendants(shim) : undefined;
+    if (below) return below.length + inside.length > 0 ? union(inside, below) : undefined;
     // Asked after the processes were read, so that it held while they were.
     const living = this.#alive();
     const handle = grip?.leaderHandle(job.id);
@@ -94,7 +97,7 @@ export class Survey {
     // Outside there can be those of a job that may move its processes, and its leader before it joins.
     const found = familyOf({ token: job.attempt.token, shim, leader }, living);
     if (!found) return inside.length > 0 ? inside : undefined;
-    return [...inside, ...found.filter(({ pid }) => !inside.some((member) => member.pid === pid))];
+    return union(inside, found);
   }
 
   #inCgroup(job: StartedJob): ProcessIdentity[] | undefined {
@@ -240,4 +243,9 @@ export class Survey {
   #alive(): Living[] {
     return this.#living ??= this.parts.processes.living();
   }
+}
+
+function union(some: ProcessIdentity[], others: ProcessIdentity[]): ProcessIdentity[] {
+  const pids = new Set(some.map(({ pid }) => pid));
+  return [...some, ...others.filter(({ pid }) => !pids.has(pid))];
 }

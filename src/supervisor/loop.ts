@@ -3,8 +3,8 @@
  * transaction, then answers and acts. Whatever has an effect outside comes after the commit of what it
  * follows from.
  *
- * A turn works for TURN_MS and a step more, its fsync not counted; what is left waits for the next one,
- * and in between whoever has come is heard: so nobody waits for another's work.
+ * A turn decides for TURN_MS and a step more, its fsync not counted, and acts for EFFECTS_MS; what is
+ * left waits, and in between whoever has come is heard: so nobody waits for another's work.
  */
 
 import type { Log } from "../job/log.ts";
@@ -20,6 +20,8 @@ import { TurnTimes } from "./turn_times.ts";
 export const TURN_MS = 10;
 /** Of it, when the requests and when the looks at jobs give way to what comes after them. */
 const REQUESTS_MS = 4, LOOKS_MS = 7;
+/** For how long the effects of a turn are had before others are let in. */
+const EFFECTS_MS = 10;
 /** What is made free may be written full by a job before the commit has it. */
 const TRIES_FOR_ROOM = 30;
 
@@ -63,6 +65,9 @@ export class Loop {
   #requests: Request[] = [];
   #toLook = new Map<number, Evidence | undefined>();
   #isQueued = false;
+  #isTurning = false;
+  /** What follows from what is on disk and has not been done yet. */
+  #effects: (() => void)[] = [];
   #degraded?: { message: string; retryMs: number };
   #isStopped = false;
 
@@ -101,20 +106,55 @@ export class Loop {
   queueTurn(): void {
     if (this.#isQueued) return;
     this.#isQueued = true;
-    this.parts.clock.soon(() => this.turn());
+    const { clock } = this.parts;
+    // What a turn itself asks for, as by an effect of its, waits for those who have come meanwhile.
+    if (this.#isTurning) clock.after(0, () => this.turn());
+    else clock.soon(() => this.turn());
   }
 
-  /** Does nothing more, and refuses what is asked. */
+  /** Does what has been decided and nothing more, and refuses what is asked. */
   stop(): void {
     this.#isStopped = true;
+    this.#act(Infinity);
   }
 
-  /** `looksMs`: for how long jobs may be looked at. */
-  turn(looksMs = LOOKS_MS): void {
+  /** For how long jobs may be looked at, and effects be had, before others are let in. */
+  turn(looksMs = LOOKS_MS, effectsMs = EFFECTS_MS): void {
+    const { clock, onTurn } = this.parts;
     this.#isQueued = false;
+    this.#isTurning = true;
+    try {
+      // What has been decided is done before anything else is decided.
+      if (this.#effects.length > 0) {
+        this.#act(effectsMs);
+        return this.queueTurn();
+      }
+      const done = this.#turn(looksMs);
+      this.#act(effectsMs);
+      if (done) this.times.note(done.turn, done.committedMs, clock.bootMs());
+      if (this.#effects.length === 0 && !this.#isStopped) onTurn();
+    } finally {
+      this.#isTurning = false;
+    }
+  }
+
+  /** Has the effects of what is on disk, in their order, as far as there is time. */
+  #act(effectsMs: number): void {
+    const { clock } = this.parts;
+    const endMs = clock.bootMs() + effectsMs;
+    let done = 0;
+    while (done < this.#effects.length && (done === 0 || clock.bootMs() < endMs)) {
+      this.#try(this.#effects[done++]!);
+    }
+    this.#effects.splice(0, done);
+    if (this.#effects.length > 0) this.queueTurn();
+  }
+
+  /** Undefined when nothing could be journaled. */
+  #turn(looksMs: number): { turn: Turn; committedMs: number } | undefined {
     const requests = this.#requests.splice(0);
-    if (this.#isStopped) return refuse(requests, "the supervisor is ending");
-    if (this.#degraded) return this.#degradedTurn(requests, this.#degraded.message);
+    if (this.#isStopped) return void refuse(requests, "the supervisor is ending");
+    if (this.#degraded) return void this.#degradedTurn(requests, this.#degraded.message);
     const turn = new Turn(this.parts, requests, this.#takeLooks(), looksMs);
     try {
       this.#transact(() => turn.decide());
@@ -123,14 +163,12 @@ export class Loop {
       const message = error instanceof Error ? error.message : String(error);
       const isDisk = error instanceof JournalUnavailable;
       this.#degrade(isDisk ? message : `internal error: ${message}`);
-      refuse(requests, message);
-      return this.parts.onTurn();
+      return void refuse(requests, message);
     }
     const committedMs = this.parts.clock.bootMs();
     this.#finish(turn.replies());
     this.#goOnLater(turn);
-    this.times.note(turn, committedMs, this.parts.clock.bootMs());
-    this.parts.onTurn();
+    return { turn, committedMs };
   }
 
   /** Running jobs go on as far as is journaled, and what changes nothing is answered. */
@@ -142,7 +180,6 @@ export class Loop {
     turn.decide();
     this.#finish(turn.replies());
     this.#goOnLater(turn);
-    this.parts.onTurn();
   }
 
   #takeLooks(): [number, Evidence | undefined][] {
@@ -157,9 +194,7 @@ export class Loop {
     for (const [id, evidence] of openLooks) {
       if (!this.#toLook.has(id)) this.#toLook.set(id, evidence);
     }
-    if (!hasMore || this.#isQueued) return;
-    this.#isQueued = true;
-    this.parts.clock.after(0, () => this.turn());
+    if (hasMore) this.queueTurn();
   }
 
   /** A journal that finds no room is given some, at the cost of logs, and tried again. */
@@ -182,7 +217,7 @@ export class Loop {
     const { events, effects } = this.parts.aftermath.take();
     for (const reply of replies) reply();
     if (events.length > 0) { for (const subscriber of this.#subscribers) subscriber(events); }
-    for (const effect of effects) this.#try(effect);
+    this.#effects.push(...effects);
   }
 
   #try(effect: () => void): void {

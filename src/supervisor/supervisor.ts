@@ -242,7 +242,9 @@ export class Supervisor {
   execute(plan: readonly PlanItem[]): void {
     for (const { job, evidence } of plan) if (evidence) this.#loop.look(job.id, evidence);
     // What a turn has done, as a fence, may leave more for the next.
-    while (this.#loop.hasLooks && this.#loop.degraded === undefined) this.#loop.turn(Infinity);
+    while (this.#loop.hasLooks && this.#loop.degraded === undefined) {
+      this.#loop.turn(Infinity, Infinity);
+    }
   }
 
   /** The same of the started jobs, in as many turns as it takes. `done`: with what was found. */

@@ -202,6 +202,23 @@ class SimulatedProcesses implements Processes {
     });
   }
 
+  descendants(shim: ProcessIdentity): ProcessIdentity[] | undefined {
+    const { world, life } = this;
+    return world.call(life, `descendants ${shim.pid}`, () => {
+      if (world.faults.noDescriptors) throw new Error(TOO_MANY);
+      // Who is forked while they are read is not among them.
+      const { kernel } = world;
+      const below = (parent: Process): Process[] =>
+        kernel.childrenOf(parent).filter(({ state }) => state === "alive")
+          .flatMap((child) => [child, ...below(child)]);
+      const parent = kernel.processes.get(shim.pid);
+      if (parent?.startTicks !== shim.startTicks || parent.state !== "alive") return undefined;
+      const found = below(parent);
+      if (world.isByChance(4)) world.letGoOn(({ parent }) => isBelowShim(parent));
+      return found.map(({ pid, startTicks }) => ({ pid, startTicks }));
+    });
+  }
+
   killChildren(shim: ProcessIdentity): void {
     const { world, life } = this;
     return world.call(life, `killChildren ${shim.pid}`, () => {

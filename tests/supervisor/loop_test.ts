@@ -17,6 +17,8 @@ class Bench {
   readonly journal: Journal;
   readonly loop: Loop;
   #queued: (() => void)[] = [];
+  /** What lets others in before it comes. */
+  #later = new Set<() => void>();
   /** Commits that fail from now on. */
   failing: string[] = [];
 
@@ -27,6 +29,7 @@ class Bench {
       soon: (go) => this.#queued.push(go),
       after: (_, go) => {
         this.#queued.push(go);
+        this.#later.add(go);
         return () => {};
       },
     };
@@ -67,8 +70,12 @@ class Bench {
     this.loop.request(() => this.work(what, ms), () => this.said.push(`${what} answered`));
   }
 
-  run(): string[] {
-    for (let go; (go = this.#queued.shift());) go();
+  /** `letIn`: done wherever others are let in. */
+  run(letIn = () => {}): string[] {
+    for (let go; (go = this.#queued.shift());) {
+      if (this.#later.delete(go)) letIn();
+      go();
+    }
     return this.said.splice(0);
   }
 }
@@ -168,4 +175,41 @@ Deno.test("a turn without a journal is followed by what follows every turn", () 
   bench.loop.look(1);
   bench.loop.turn();
   assertEquals(bench.said, ["look 1", "--"]);
+});
+
+Deno.test("effects that would take long are had a part at a time, all before the next decision", () => {
+  const bench = new Bench();
+  bench.loop.request(() => {
+    for (const name of ["e1", "e2", "e3"]) bench.aftermath.then(() => bench.work(name, 6));
+  }, () => bench.said.push("answered"));
+  const said = bench.run(() => {
+    if (bench.said.at(-1) === "e2") bench.ask("a", 1);
+    bench.said.push("others");
+  });
+  assertEquals(said.join(" "), "answered e1 e2 others e3 others a a answered --");
+});
+
+Deno.test("what an effect asks to be looked at lets others in first", () => {
+  const bench = new Bench();
+  const again = (times: number) =>
+    bench.loop.request(() => {
+      bench.aftermath.then(() => {
+        bench.said.push("effect");
+        if (times > 1) again(times - 1);
+      });
+    }, () => {});
+  again(3);
+  const said = bench.run(() => bench.said.push("others"));
+  assertEquals(said.join(" "), "effect -- others effect -- others effect --");
+});
+
+Deno.test("what has been decided is done when the loop is stopped, and nothing more", () => {
+  const bench = new Bench();
+  bench.loop.request(() => {
+    for (const name of ["e1", "e2", "e3"]) bench.aftermath.then(() => bench.work(name, 20));
+  }, () => {});
+  bench.loop.turn();
+  bench.loop.stop();
+  bench.ask("a", 1);
+  assertEquals(bench.run().join(" "), "e1 e2 e3 a answered");
 });
