@@ -171,11 +171,9 @@ export class Truth implements Witness {
   /** Keys of the submissions that nobody has answered, but those that may be forgotten by now. */
   unacknowledged(): string[] {
     const keyOf = (name: string) => name.replace(/\[.*/, "");
-    const { realMs } = this.world;
     const forgotten = new Set<string>();
     for (const [name, { id }] of this.facts) {
-      const isOld = realMs - (this.#endedMs.get(id ?? -1) ?? Infinity) >= RETENTION_MS;
-      if (isOld) forgotten.add(keyOf(name));
+      if (this.#ageMs(id ?? -1) >= RETENTION_MS) forgotten.add(keyOf(name));
     }
     const open = [...this.facts].filter(([, fact]) => !fact.isAcknowledged);
     return [...new Set(open.map(([name]) => keyOf(name)))].filter((key) => !forgotten.has(key));
@@ -264,8 +262,14 @@ export class Truth implements Witness {
   /** Its log goes, and its row next. */
   onRunRemoved(id: number): void {
     if (this.pruning && this.pruning === this.world.life) return;
-    const ageMs = this.world.realMs - (this.#endedMs.get(id) ?? Infinity);
+    const ageMs = this.#ageMs(id);
     this.#must(ageMs >= RETENTION_MS, `job ${id} is pruned ${ageMs} ms after its end`);
+  }
+
+  /** As old as it may be taken for once the node has run for a day. */
+  #ageMs(id: number): number {
+    const { realMs, believedMs } = this.world;
+    return realMs + believedMs - (this.#endedMs.get(id) ?? Infinity);
   }
 
   onFenced(id: number, hadRun: boolean): void {

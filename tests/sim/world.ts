@@ -162,6 +162,10 @@ export class World {
     return this.wallMs - this.movedMs;
   }
 
+  /** Of what the clock was moved forward before a reboot, and no supervisor had noted: time off, to all appearances. */
+  believedMs = 0;
+  #notedMovedMs = 0;
+
   moveClock(ms: number): void {
     this.wallOffsetMs += ms;
     this.movedMs += ms;
@@ -222,6 +226,7 @@ export class World {
         const isNeedless = !this.hadFaults && this.isIdle && !this.#isKeeperSlow;
         if (isNeedless && !supervisor.status.degraded) this.witness.onNeedlessCheck();
         upkeep.check();
+        this.#notedMovedMs = this.movedMs;
         parts.clock.after(CHECK_MS, check);
       };
       parts.clock.after(CHECK_MS, check);
@@ -255,6 +260,8 @@ export class World {
 
   reboot(): void {
     this.tell("reboot");
+    this.believedMs += Math.max(0, this.movedMs - this.#notedMovedMs);
+    this.#notedMovedMs = this.movedMs;
     this.die("with the node");
     this.disk.powerCut(this.chance);
     const before = this.wallMs;
