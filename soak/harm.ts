@@ -86,7 +86,8 @@ export class Harm {
     const directory = `${this.home.state}/runs/${account.id}`;
     const file = who === "shim" ? newestClaim(directory) : "proc";
     const [pid, startTicks] = words(`${directory}/${file}`);
-    if (!pid || startTicksOf(pid) !== startTicks) return;
+    // A fence names nobody, and to kill what is no number is to kill oneself.
+    if (!pid || !startTicks || startTicksOf(pid) !== startTicks) return;
     account.marks.add(`${who} killed`);
     try {
       Deno.kill(Number(pid), "SIGKILL");

@@ -212,8 +212,11 @@ for (const file of ["stat", "environ"]) {
       await home.running(id);
       const left = await until("it has left one", () => Number(home.lines("left")[0]));
       await home.crash();
+      const shim = shimOf(home, id);
       await startHiding(home, `/proc/${left}/${file}`);
       assertEquals((await home.status(id)).adopted, true);
+      // Below its shim it is found without.
+      if (file === "environ") Deno.kill(shim, "SIGKILL");
       await end(home, 7);
       await until(
         "it is told, or over",
@@ -222,11 +225,29 @@ for (const file of ["stat", "environ"]) {
       );
       assertEquals([(await home.status(id)).state, isAlive(left)], ["RUNNING", true]);
       await reveal(home, `/proc/${left}/${file}`);
-      assertEquals((await home.wait(id)).exitCode, "7:0");
+      const { exitCode } = await home.wait(id);
+      // Before Linux 6.15 nobody knows how one has ended whose shim was killed.
+      assert(exitCode === "7:0" || (file === "environ" && exitCode === "-999:0"), exitCode);
       assert(!isAlive(left));
     },
   );
 }
+
+Deno.test(
+  "what a job left behind is found below its shim, whatever cannot be read of it",
+  ROOT_ONLY,
+  async () => {
+    await using home = await Home.start();
+    const id = await home.submit(`setsid sleep 1000 & echo $! >left; ${WAITING}`, { grace: 0 });
+    await home.running(id);
+    const left = await until("it has left one", () => Number(home.lines("left")[0]));
+    await home.crash();
+    await startHiding(home, `/proc/${left}/environ`);
+    await end(home, 7);
+    assertEquals((await home.wait(id)).exitCode, "7:0");
+    assert(!isAlive(left));
+  },
+);
 
 /** Starts a supervisor that cannot read some files, as if the kernel had an error to give. */
 async function startHiding(home: Home, ...paths: string[]): Promise<void> {
